@@ -92,9 +92,7 @@ class Schema:
             raise SchemaError(f"{self.name}: unknown column {sorted(unknown)[0]!r}")
         lengths = {len(v) for v in columns.values()}
         if len(lengths) > 1:
-            raise SchemaError(
-                f"{self.name}: columns of unequal length {dict((k, len(v)) for k, v in columns.items())}"
-            )
+            raise SchemaError(f"{self.name}: columns of unequal length { {k: len(v) for k, v in columns.items()} }")
         n = lengths.pop() if lengths else 0
         arrays = []
         for c in self.columns:
@@ -375,9 +373,7 @@ _ARC_RATES = [
     rate("l2_read_bytes", "B/s", "read from the L2ARC"),
     rate("l2_write_bytes", "B/s", "written to the L2ARC"),
 ]
-ARCSTATS = declare(
-    "arcstats", "the ARC's sizes and what it serves (kstat zfs:0:arcstats)", *_ARC_LEVELS, *_ARC_RATES
-)
+ARCSTATS = declare("arcstats", "the ARC's sizes and what it serves (kstat zfs:0:arcstats)", *_ARC_LEVELS, *_ARC_RATES)
 
 ZONE_USAGE = declare(
     "zone_usage",

@@ -87,9 +87,7 @@ class Link(Protocol):
     @property
     def alive(self) -> bool: ...
 
-    def start(
-        self, command: str, sink: Sink, *, limits: Limits | None = None, pty: bool = False
-    ) -> Running: ...
+    def start(self, command: str, sink: Sink, *, limits: Limits | None = None, pty: bool = False) -> Running: ...
 
     def run(self, command: str, timeout: float = 20.0) -> tuple[int | None, str, str]:
         """Run to its end: exit status (None: timed out or cut off), stdout, stderr."""
