@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -119,7 +119,7 @@ class Schema:
             unknown = set(map(str, frame.columns)) - set(self.by_name)
             if unknown:
                 raise SchemaError(f"{self.name}: unknown column {sorted(unknown)[0]!r}")
-            table = self.table({str(c): frame[c] for c in frame.columns})
+            table = self.table({str(c): cast(Any, frame[c]) for c in frame.columns})
         else:
             unknown = set(frame.column_names) - set(self.by_name)
             if unknown:

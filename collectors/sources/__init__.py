@@ -1,0 +1,36 @@
+"""Every source, one module each, found by name: modules of this package and entry points "zonescope.sources"."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pkgutil import iter_modules
+
+from collectors.base import Source
+
+
+@cache
+def load() -> dict[str, Source]:
+    """Source name -> Source. A user's own package brings one by an entry point that names its SOURCE.
+
+    Raises TypeError naming the entry point when it is not a Source, ValueError when two share a name.
+    """
+    found: dict[str, Source] = {}
+
+    def add(source: object, where: str) -> None:
+        if not isinstance(source, Source):
+            raise TypeError(f"{where}: not a collectors.base.Source")
+        if source.name in found:
+            raise ValueError(f"{where}: a source named {source.name!r} exists already")
+        found[source.name] = source
+
+    for module in iter_modules(__path__):
+        loaded = import_module(f"{__name__}.{module.name}")
+        for name in ("SOURCE", *getattr(loaded, "SOURCES", ())):
+            source = getattr(loaded, name, None) if isinstance(name, str) else name
+            if source is not None:
+                add(source, f"{__name__}.{module.name}")
+    for point in entry_points(group="zonescope.sources"):
+        add(point.load(), f"entry point {point.value}")
+    return found
