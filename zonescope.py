@@ -1,5 +1,279 @@
-"""The command line: starts the parts."""
+"""The command line: starts the parts and ends them."""
 
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import webbrowser
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import structlog
 import typer
 
-app = typer.Typer(no_args_is_help=True)
+if TYPE_CHECKING:
+    from collectors.inventory import Inventory
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Watch Solaris zones and ZFS hosts over SSH: live, last night, next year.",
+)
+
+STORE = Path("zonescope-data")
+"""Where the history goes when nobody says."""
+
+HostsFile = Annotated[Path, typer.Argument(help="hosts.toml: which hosts, how to reach them", dir_okay=False)]
+StoreFolder = Annotated[Path, typer.Option("--store", help="folder of the history", file_okay=False)]
+Port = Annotated[int, typer.Option(help="port of the dashboard; 0 takes a free one")]
+Address = Annotated[str, typer.Option(help="address the dashboard listens on")]
+
+
+def _stop_on_signals(also_stdin: bool) -> threading.Event:
+    """An event that SIGINT, SIGTERM, SIGHUP or (for a child of `demo`) the end of standard input sets.
+
+    What has not ended 1.8 s later is ended hard: Ctrl-C promises two seconds.
+    """
+    stop = threading.Event()
+
+    def end(*_: Any) -> None:
+        if not stop.is_set():
+            stop.set()
+            timer = threading.Timer(1.8, os._exit, (130,))
+            timer.daemon = True
+            timer.start()
+
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, end)
+    if also_stdin:
+
+        def watch() -> None:
+            sys.stdin.buffer.read()
+            end()
+
+        threading.Thread(target=watch, name="stdin", daemon=True).start()
+    return stop
+
+
+def _log(verbose: bool) -> None:
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(10 if verbose else 20),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def _inventory(path: Path) -> Inventory:
+    """The checked inventory; a bad one ends the program with its error and status 2."""
+    from collectors.inventory import InventoryError, load
+    from collectors.sources import load as sources
+
+    try:
+        return load(path, sources())
+    except InventoryError as e:
+        typer.echo(f"zonescope: {e}", err=True)
+        raise typer.Exit(2) from None
+
+
+@app.command()
+def collect(
+    hosts: HostsFile,
+    store: StoreFolder = STORE,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="log more")] = False,
+    child: Annotated[bool, typer.Option(hidden=True)] = False,
+) -> None:
+    """Collect from every host into the history, until Ctrl-C."""
+    from collectors.engine import Engine, pairs_fact
+    from collectors.sources import load
+    from frames.store import StoreError, Writer
+
+    _log(verbose)
+    inventory = _inventory(hosts)
+    stop = _stop_on_signals(child)
+    try:
+        writer = Writer(store)
+    except StoreError as e:
+        typer.echo(f"zonescope: {e}", err=True)
+        raise typer.Exit(1) from None
+    engine = Engine(inventory, writer, load())
+    if inventory.pairs:
+        engine.add("host_facts", **pairs_fact(inventory))
+    try:
+        engine.run(stop)
+    finally:
+        writer.close()
+
+
+@app.command()
+def serve(
+    store: StoreFolder = STORE,
+    address: Address = "127.0.0.1",
+    port: Port = 8050,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="log more")] = False,
+    child: Annotated[bool, typer.Option(hidden=True)] = False,
+) -> None:
+    """Serve the dashboard of a history, until Ctrl-C."""
+    from dashboard.serve import serve as run
+
+    _log(verbose)
+    stop = _stop_on_signals(child)
+    run(store, address, port, stop=stop)
+
+
+@app.command()
+def check(
+    hosts: HostsFile,
+    only: Annotated[list[str] | None, typer.Option("--host", help="check only this host")] = None,
+) -> None:
+    """Connect to each host; say what it is, which sources work there, and the fix for each that does not."""
+    from collectors.engine import survey
+    from collectors.links import LinkError, make_link
+    from collectors.probe import UnknownSystem, title
+    from collectors.sources import load
+
+    _log(False)
+    inventory = _inventory(hosts)
+    unknown = sorted(set(only or ()) - set(inventory.hosts))
+    if unknown:
+        typer.echo(f"zonescope: {hosts}: hosts.{unknown[0]}: no such host", err=True)
+        raise typer.Exit(2)
+
+    def one(name: str) -> tuple[bool, str]:
+        host = inventory.hosts[name]
+        try:
+            link = make_link(host.link_options(name))
+            try:
+                link.connect()
+                facts, offset = survey(link, host, load())
+            finally:
+                link.close()
+        except LinkError as e:
+            return False, f"{name}: not reachable: {e.why}" + (f"\n  fix: {e.fix}" if e.fix else "")
+        except UnknownSystem as e:
+            return False, f"{name}: {e}"
+        lines = [f"{name}: {title(facts.facts)} ({facts.os})"]
+        if offset:
+            lines.append(f"  clock: {abs(offset):.0f} s {'ahead' if offset > 0 else 'behind'}; fix: run NTP there")
+        lines += [f"  ok       {source} ({variant.name})" for source, variant in facts.chosen.items()]
+        for missing in facts.missing:
+            lines.append(f"  missing  {missing.source}: {missing.why}")
+            if missing.fix:
+                lines.append(f"           fix: {missing.fix}")
+        return not facts.missing, "\n".join(lines)
+
+    names = [n for n in inventory.hosts if not only or n in only]
+    with ThreadPoolExecutor(10) as pool:
+        results = list(pool.map(one, names))
+    for _, text in results:
+        typer.echo(text)
+    raise typer.Exit(0 if all(ok for ok, _ in results) else 1)
+
+
+@app.command()
+def demo(
+    scenario: Annotated[str, typer.Option(help="quiet, migration or incident")] = "migration",
+    seed: Annotated[int, typer.Option(help="the same seed tells the same story")] = 1,
+    address: Address = "127.0.0.1",
+    port: Port = 8050,
+    folder: Annotated[Path | None, typer.Option(help="keep hosts, keys and history here")] = None,
+    past: Annotated[bool, typer.Option(help="open on a past of days, not on an empty history")] = True,
+    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="open a browser")] = True,
+) -> None:
+    """A simulated fleet behind real SSH servers, a collector and a dashboard in one go, until Ctrl-C."""
+    import fleet
+
+    if scenario not in fleet.SCENARIOS:
+        typer.echo(f"zonescope: no scenario {scenario!r}; there are {', '.join(fleet.SCENARIOS)}", err=True)
+        raise typer.Exit(2)
+    with tempfile.TemporaryDirectory(prefix="zonescope-", ignore_cleanup_errors=True) as temporary:
+        home = folder or Path(temporary)
+        home.mkdir(parents=True, exist_ok=True)
+        stop = _stop_on_signals(False)
+        _demo(home, scenario, seed, address, port, past, open_browser, stop)
+
+
+def _demo(
+    home: Path,
+    scenario: str,
+    seed: int,
+    address: str,
+    port: int,
+    past: bool,
+    open_browser: bool,
+    stop: threading.Event,
+) -> None:
+    children: list[subprocess.Popen[bytes]] = []
+
+    def start(*arguments: str) -> subprocess.Popen[bytes]:
+        # A child ends with its standard input, so whatever kills this process ends all of them.
+        child = subprocess.Popen([sys.executable, "-m", *arguments], stdin=subprocess.PIPE, start_new_session=True)
+        children.append(child)
+        return child
+
+    def wait_for(path: Path, what: str, child: subprocess.Popen[bytes], seconds: float = 60.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not path.exists() and not stop.is_set():
+            if child.poll() is not None or time.monotonic() > deadline:
+                typer.echo(f"zonescope: the {what} did not start (status {child.poll()})", err=True)
+                raise typer.Exit(1)
+            stop.wait(0.05)
+
+    store = home / "history"
+    hosts = home / "hosts.toml"
+    hosts.unlink(missing_ok=True)
+    try:
+        servers = start("fleet", "--folder", str(home), "--scenario", scenario, "--seed", str(seed))
+        if past and not store.exists():
+            typer.echo("writing a past of days, so that the demo opens on more than a minute …")
+            writing = start("fleet.past", "--store", str(store), "--scenario", scenario, "--seed", str(seed))
+            while writing.poll() is None and not stop.is_set():
+                stop.wait(0.05)
+            if writing.poll():
+                typer.echo("zonescope: the past could not be written", err=True)
+                raise typer.Exit(1)
+        wait_for(hosts, "fleet", servers)
+        if stop.is_set():
+            return
+        start("zonescope", "collect", str(hosts), "--store", str(store), "--child")
+        served = home / "address"
+        served.unlink(missing_ok=True)
+        dashboard = start(
+            "zonescope", "serve", "--store", str(store), "--address", address, "--port", str(port), "--child"
+        )
+        wait_for(store / "dashboard.address", "dashboard", dashboard)
+        url = (store / "dashboard.address").read_text().strip()
+        typer.echo(f"zonescope: {url}  (scenario {scenario}, Ctrl-C ends it)")
+        if open_browser and (os.environ.get("DISPLAY") or sys.platform == "darwin"):
+            webbrowser.open(url)
+        while not stop.is_set():
+            for child in children:
+                if child.poll() not in (None, 0):
+                    typer.echo(f"zonescope: {' '.join(map(str, child.args))} ended ({child.poll()})", err=True)  # type: ignore[union-attr]
+                    raise typer.Exit(1)
+            stop.wait(0.2)
+    finally:
+        for child in children:
+            if child.stdin:
+                child.stdin.close()
+        deadline = time.monotonic() + 1.5
+        for child in children:
+            try:
+                child.wait(max(0.05, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+
+if __name__ == "__main__":
+    app()

@@ -27,7 +27,7 @@ class ParseError(ValueError):
 
 @dataclass(slots=True)
 class Batch:
-    """Rows of one table that belong to one interval of one host.
+    """All rows of one table that belong to one interval of one host (one batch per table and interval).
 
     `columns`: column lists of equal length in the table's schema, without ``time`` and ``host`` (the collector
     adds those), except in log tables (events), which may carry ``time``. `time`: the host's own stamp of the

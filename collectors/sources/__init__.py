@@ -1,4 +1,7 @@
-"""Every source, one module each, found by name: modules of this package and entry points "zonescope.sources"."""
+"""Every source, found by name: the modules of this package and the entry points "zonescope.sources".
+
+A module has `SOURCE`, or `SOURCES` where one command yields several.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +30,8 @@ def load() -> dict[str, Source]:
 
     for module in iter_modules(__path__):
         loaded = import_module(f"{__name__}.{module.name}")
-        for name in ("SOURCE", *getattr(loaded, "SOURCES", ())):
-            source = getattr(loaded, name, None) if isinstance(name, str) else name
-            if source is not None:
-                add(source, f"{__name__}.{module.name}")
+        for source in loaded.SOURCES if hasattr(loaded, "SOURCES") else (loaded.SOURCE,):
+            add(source, loaded.__name__)
     for point in entry_points(group="zonescope.sources"):
         add(point.load(), f"entry point {point.value}")
     return found
