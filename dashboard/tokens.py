@@ -73,9 +73,10 @@ RADII: Final[dict[str, int]] = {"mark": 2, "control": 4, "panel": 6}
 GUTTER: Final = 48
 """Width of the axis gutter left of every plot, px, so that crosshairs line up."""
 
-_ACCENT: Final = (
-    "#eaf3ff #cfe3ff #a8cdff #7cb7ff #5aa0f2 #3f8ae0 #2a74cb #1a5fb4 #124a90 #0b356a"  # 3: dark's, 7: light's
-).split()
+_ACCENT: Final = [  # the fourth is dark's accent, the eighth light's
+    *("#eaf3ff", "#cfe3ff", "#a8cdff", "#7cb7ff", "#5aa0f2"),
+    *("#3f8ae0", "#2a74cb", "#1a5fb4", "#124a90", "#0b356a"),
+]
 
 
 def ramp(name: str, theme: Theme) -> list[str]:
