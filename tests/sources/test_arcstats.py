@@ -51,9 +51,7 @@ def test_openzfs() -> None:
 
 def test_openzfs_rates_over_the_headers_snaptime() -> None:
     text = read("linux-openzfs-2.4.4.txt")
-    later = text.replace(" 135892833466", " 137892833466").replace("    42909
-", "    43009
-", 1)
+    later = text.replace(" 135892833466", " 137892833466").replace("    42909\n", "    43009\n", 1)
     frame = parse_text(VARIANTS["procfs"], text + "\n" + later)["arcstats"]
     assert frame["hits"].iloc[1] == 50.0
     assert frame["misses"].iloc[1] == 0.0
