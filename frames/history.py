@@ -1,0 +1,224 @@
+"""The history: a DuckLake in a folder. Parquet files and a SQLite catalog, a table per frame and rollup.
+
+Layout: ``catalog.sqlite``, and ``data/main/<table>/year=…/month=…/day=…/*.parquet``, which any Parquet reader
+opens. One writer (its caller holds the folder's lock), any number of readers. The extensions come from their PyPI
+packages; nothing is fetched when zonescope runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import threading
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+
+from frames import query
+from frames.query import Level, quote
+from frames.schemas import SCHEMAS, Schema
+
+log = structlog.get_logger(__name__)
+
+CATALOG = "catalog.sqlite"
+DATA = "data"
+_PARTITION: dict[Level, str] = {
+    "raw": "year(time), month(time), day(time)",
+    "1m": "year(time), month(time)",
+    "1h": "year(time)",
+}
+
+
+class StoreError(RuntimeError):
+    """The history cannot answer or take rows; says which table or file and why."""
+
+
+def connect(folder: Path, *, read_only: bool, memory: str = "512MB", threads: int = 2) -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection with the folder's history attached as ``lake``. Raises duckdb.Error."""
+    con = duckdb.connect(
+        ":memory:",
+        config={
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "memory_limit": memory,
+            "threads": str(threads),
+            "temp_directory": str(folder / "tmp"),
+            "preserve_insertion_order": "true",
+        },
+    )
+    try:
+        for name in ("sqlite_scanner", "ducklake"):
+            package = Path(str(importlib.import_module(f"duckdb_extension_{name}").__file__)).parent
+            file = package / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
+            con.execute(f"LOAD '{_text(file)}'")
+        con.execute("SET TimeZone = 'UTC'")
+        con.execute(
+            f"ATTACH 'ducklake:sqlite:{_text(folder / CATALOG)}' AS lake (DATA_PATH '{_text(folder / DATA)}/', "
+            f"META_BUSY_TIMEOUT 5000{', READ_ONLY' if read_only else ''})"
+        )
+    except BaseException:
+        con.close()
+        raise
+    return con
+
+
+def _text(path: Path) -> str:
+    return str(path.resolve()).replace("'", "''")
+
+
+class Lake:
+    """The writer's side: tables, commits, rollups, maintenance. Used by one thread at a time (`lock`)."""
+
+    def __init__(self, folder: Path, owner: str) -> None:
+        """Opens or makes the history. Raises StoreError when the catalog cannot be read or written."""
+        self.folder, self.owner = folder, owner
+        self.lock = threading.RLock()
+        (folder / DATA).mkdir(parents=True, exist_ok=True)
+        try:
+            self.con = connect(folder, read_only=False)
+            self._prepare()
+        except duckdb.Error as e:
+            raise StoreError(f"{folder / CATALOG}: {e}") from e
+        self._first = dict(self.con.execute("SELECT name, epoch_us(first) FROM lake.coverage").fetchall())
+
+    def _prepare(self) -> None:
+        con = self.con
+        have = con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'lake'").fetchall()
+        self._columns: dict[str, set[str]] = {}
+        if "mark" not in {n for (n,) in have}:
+            for option, value in {
+                "parquet_compression": "zstd",
+                "parquet_version": 2,
+                "data_inlining_row_limit": 0,
+                "target_file_size": "256MB",
+            }.items():
+                con.execute("CALL lake.set_option(?, ?)", (option, value))
+            con.execute("BEGIN")
+            con.execute("CREATE TABLE lake.mark (owner VARCHAR, seq BIGINT, hour_seq BIGINT, last TIMESTAMPTZ)")
+            con.execute("CREATE TABLE lake.coverage (name VARCHAR, first TIMESTAMPTZ)")
+            con.execute("COMMIT")
+            for name in ("mark", "coverage"):
+                con.execute("CALL lake.set_option('data_inlining_row_limit', 1000, table_name => ?)", (name,))
+        for name, column in con.execute(
+            "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = 'lake'"
+        ).fetchall():
+            self._columns.setdefault(name, set()).add(column)
+
+    def mark(self) -> tuple[int, int]:
+        """(last seq taken, last seq in the 1 h rollup); zeros before the first commit."""
+        row = self.con.execute("SELECT max(seq), max(hour_seq) FROM lake.mark").fetchone()
+        return (int(row[0] or 0), int(row[1] or 0)) if row else (0, 0)
+
+    def _ensure(self, schema: Schema, level: Level) -> str:
+        """The table of `schema` at `level`, made or given the columns it lacks; its name."""
+        name = query.table_name(schema, level)
+        columns = query.stored(schema, level)
+        if name not in self._columns:
+            body = ", ".join(f"{quote(c)} {t}" for c, t in columns)
+            self.con.execute(f"CREATE TABLE lake.{quote(name)} ({body})")
+            self.con.execute(f"ALTER TABLE lake.{quote(name)} SET PARTITIONED BY ({_PARTITION[level]})")
+            order = ", ".join(quote(c) for c in query.sort_keys(schema))
+            self.con.execute(f"ALTER TABLE lake.{quote(name)} SET SORTED BY ({order})")
+            self._columns[name] = {c for c, _ in columns}
+        for column, type_ in columns:
+            if column not in self._columns[name]:
+                self.con.execute(f"ALTER TABLE lake.{quote(name)} ADD COLUMN {quote(column)} {type_}")
+                self._columns[name].add(column)
+        return name
+
+    def _insert(self, schema: Schema, level: Level, batch: pa.Table) -> None:
+        name = self._ensure(schema, level)
+        columns = [c for c, _ in query.stored(schema, level) if c in batch.column_names]
+        names = ", ".join(quote(c) for c in columns)
+        order = ", ".join(quote(c) for c in query.sort_keys(schema))
+        self.con.execute(f"INSERT INTO lake.{quote(name)} ({names}) SELECT {names} FROM batch ORDER BY {order}")
+
+    def _covers(self, name: str, batch: pa.Table) -> int:
+        """Remembers where table `name` begins; the newest time in `batch`, epoch µs."""
+        span = pc.min_max(batch["time"].cast(pa.int64())).as_py()
+        first, last = span["min"], span["max"]
+        if first is not None and self._first.get(name, first + 1) > first:
+            self.con.execute("DELETE FROM lake.coverage WHERE name = ?", (name,))
+            self.con.execute("INSERT INTO lake.coverage VALUES (?, make_timestamptz(?))", (name, first))
+            self._first[name] = first
+        return last or 0
+
+    def _rollup(self, schema: Schema, batch: pa.Table, source: Level, to: Level, seq: int) -> pa.Table:
+        """`batch` (rows of level `source`) aggregated to rows of level `to`, marked with `seq`. Columns without a
+        single value are left out: most hosts fill a third of a schema."""
+        keys = {"time", *schema.keys}
+        values = [c for c in schema.columns if c.name not in keys and batch[c.name].null_count < len(batch)]
+        part = query.Part("batch", source)
+        sql = query.aggregate(schema, values, [part], query.SECONDS[to], keep_n=True)
+        out = query.finish(schema, self.con.execute(sql).to_arrow_table())
+        return out.append_column("seq", pa.repeat(pa.scalar(seq, pa.int64()), len(out)))
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self)
+
+    def take(self, frames: dict[str, list[pa.Table]], seq: int) -> None:
+        """One transaction: the rows, their 1-minute rollup, and the mark `seq`. Raises StoreError; then nothing of
+        it is in the history."""
+        last = 0
+        with self.lock, self._transaction():
+            for name, tables in frames.items():
+                schema = SCHEMAS.get(name)
+                if schema is None:
+                    log.error("spooled rows of a table that no schema declares are left out", table=name)
+                    continue
+                table = schema.check(pa.concat_tables(tables, promote_options="default"))
+                self._insert(schema, "raw", table)
+                last = max(last, self._covers(name, table))
+                if schema.kind == "series":
+                    minutes = self._rollup(schema, table, "raw", "1m", seq)
+                    self._insert(schema, "1m", minutes)
+                    self._covers(query.table_name(schema, "1m"), minutes)
+            self._set_mark(seq=seq, last=last)
+
+    def _set_mark(self, *, seq: int | None = None, hour_seq: int | None = None, last: int = 0) -> None:
+        """Replaces the mark; what is not given stays. last: time of the newest row written, epoch µs."""
+        had = self.con.execute("SELECT max(seq), max(hour_seq), max(epoch_us(last)) FROM lake.mark").fetchone()
+        old_seq, old_hour, old_last = (v or 0 for v in had or (0, 0, 0))
+        self.con.execute("DELETE FROM lake.mark")
+        self.con.execute(
+            "INSERT INTO lake.mark VALUES (?, ?, ?, make_timestamptz(?))",
+            (
+                self.owner,
+                old_seq if seq is None else seq,
+                old_hour if hour_seq is None else hour_seq,
+                max(last, old_last),
+            ),
+        )
+
+    def close(self) -> None:
+        with self.lock:
+            self.con.close()
+
+
+class _Transaction:
+    """BEGIN … COMMIT, or ROLLBACK with what was remembered forgotten, and duckdb's error as a StoreError."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+
+    def __enter__(self) -> None:
+        self._before = {n: set(c) for n, c in self._lake._columns.items()}, dict(self._lake._first)
+        self._lake.con.execute("BEGIN")
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is None:
+            try:
+                self._lake.con.execute("COMMIT")
+                return
+            except duckdb.Error as e:
+                error = e
+        self._lake._columns, self._lake._first = self._before
+        with contextlib.suppress(duckdb.Error):  # a failed COMMIT has ended the transaction already
+            self._lake.con.execute("ROLLBACK")
+        if isinstance(error, duckdb.Error):
+            raise StoreError(f"{self._lake.folder}: {error}") from error
+        raise error
