@@ -1,0 +1,79 @@
+"""The histogram block that dtrace prints, as bounds and counts.
+
+Layout after illumos lib/libdtrace/common/dt_consume.c (dt_print_quantize and its kin): a header line, then a line
+per bucket: the bucket right-aligned in 16 columns (overflowing when longer), a blank, a bar of 40 columns about a
+``|``, a blank, the count. Buckets outside of the data are elided but for one empty one at each end.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from frames.schemas import BOUNDS_QUANTIZE
+
+HEADER = re.compile(r"\s*value\s+-+ Distribution -+ count\s*")
+ROW = re.compile(r"\s*(?P<end>< |>= )?\s*(?P<low>-?\d+) [^|]*\|(?P<bar>.*?)\s(?P<count>-?\d+)\s*")
+"""The bar may be of blanks, @ or (with ``-x encoding=utf8``) block characters, on either side of the |."""
+
+_INDEX = {int(low): i for i, low in enumerate(BOUNDS_QUANTIZE)}
+_ZERO = len(BOUNDS_QUANTIZE) - 1
+"""Index of bucket 0 in 'quantize_signed'."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A printed row: `end` is '<' or '>=' for the under- and overflow bucket, else ''."""
+
+    end: str
+    low: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Counts over the bounds named `bounds` (see frames.schemas.bounds)."""
+
+    agg: str
+    bounds: str
+    counts: list[int]
+
+
+def row(line: str) -> Bucket | None:
+    """The bucket that `line` prints, None if it is no such line."""
+    m = ROW.fullmatch(line)
+    return Bucket((m["end"] or "").strip(), int(m["low"]), int(m["count"])) if m else None
+
+
+def quantize(rows: list[Bucket]) -> Histogram:
+    """Of a quantize(). Raises ValueError for a bucket that is no power of two or is printed twice, or a hole."""
+    signed = any(r.low < 0 and r.count for r in rows)
+    size, zero = (2 * _ZERO + 1, _ZERO) if signed else (_ZERO + 1, 0)
+    counts, seen = [0] * size, set()
+    for r in rows:
+        i = _INDEX.get(abs(r.low))
+        if i is None or r.end or r.low in seen:
+            raise ValueError(f"not a bucket of quantize: {r.end}{r.low}")
+        seen.add(r.low)
+        if r.low >= 0:
+            counts[zero + i] = r.count
+        elif signed:
+            counts[zero - i] = r.count
+    places = [_INDEX[abs(r.low)] * (1 if r.low >= 0 else -1) for r in rows]
+    if places and places != list(range(places[0], places[0] + len(rows))):
+        raise ValueError("a bucket is missing: a line was lost")
+    return Histogram("quantize", "quantize_signed" if signed else "quantize", counts)
+
+
+def linear(rows: list[Bucket], low: int, high: int, step: int) -> Histogram:
+    """Of an lquantize(…, low, high, step). Raises ValueError for a bucket that it does not have."""
+    levels = (high - low) // step
+    counts = [0] * (levels + 2)
+    for r in rows:
+        i, rest = divmod(r.low - low, step)
+        if rest or not 0 <= i <= levels or (r.end == "<" and i) or (r.end == ">=" and i != levels):
+            if not r.count:
+                continue
+            raise ValueError(f"not a bucket of lquantize({low}, {high}, {step}): {r.end}{r.low}")
+        counts[0 if r.end == "<" else i + 1] = r.count
+    return Histogram("lquantize", f"lquantize:{low}:{high}:{step}", counts)

@@ -1,0 +1,199 @@
+"""From a question to a D program and the sh command that runs it.
+
+Everything that a person chose (values of the predicate) enters a program as an integer or as a string literal in
+which every character but letters, digits and a few marks is an octal escape: it can neither end the literal nor
+mean anything to a shell. Programs are one line without ``'`` and without ``!`` before a letter, so that they pass
+sh, bash and csh alike. No program contains a destructive action and no command passes -w.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from collectors.base import OS
+from collectors.dtrace.recipes import RECIPES, Recipe
+from frames.questions import All, Field, Is, Not, Predicate, Question, comparisons
+
+OPTIONS = ("switchrate=10hz", "aggrate=10hz", "aggsize=4m", "bufsize=1m", "dynvarsize=16m", "cleanrate=101hz")
+"""Ten looks a second keep an interval within 0.1 s of its tick; dynvarsize holds what is in flight."""
+
+_PLAIN = re.compile(rb"[A-Za-z0-9_ .:/@,=+-]")
+
+
+class NoRecipe(LookupError):
+    """A question that a system cannot answer; says what it lacks."""
+
+
+def literal(value: str | int) -> str:
+    """`value` as a D literal. Raises ValueError for a NUL or an integer beyond 64 bits."""
+    if isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise ValueError(f"{value} does not fit 64 bits")
+        return f"{value}" if value >= 0 else f"(-{-value})" if value > -(2**63) else "(-9223372036854775807-1)"
+    data = value.encode("utf-8", "surrogateescape")
+    if b"\0" in data:
+        raise ValueError("a D string cannot hold a NUL")
+    return '"' + "".join(chr(b) if _PLAIN.match(bytes([b])) else f"\\{b:03o}" for b in data) + '"'
+
+
+def recipe(question: Question, os: OS, probes: Iterable[str] | None = None) -> Recipe:
+    """The first recipe of `os` that has all fields of `question`.
+
+    `probes`: what `dtrace -l` shows there, as provider:module:function:name; None leaves them unchecked.
+    Raises NoRecipe with what the host lacks.
+    """
+    mine = [r for r in RECIPES if r.metric == question.metric.name and os in r.systems]
+    if not mine:
+        raise NoRecipe(f"no way is known to ask for {question.metric.noun} on {os}")
+    have = None if probes is None else list(probes)
+    if have is not None:
+        there = [r for r in mine if all(_listed(p, have) for p in r.probes)]
+        if not there:
+            lacking = ", ".join(dict.fromkeys(p for r in mine for p in r.probes if not _listed(p, have)))
+            raise NoRecipe(f"the host has no probe {lacking}")
+        mine = there
+    wanted = _fields(question)
+    for r in mine:
+        if wanted <= set(r.fields):
+            return r
+    lacking = ", ".join(sorted(wanted - set().union(*(r.fields for r in mine))) or sorted(wanted))
+    raise NoRecipe(f"{question.metric.noun} has no field {lacking} on {os}")
+
+
+def _listed(probe: str, have: list[str]) -> bool:
+    pattern = re.compile(
+        ":".join(re.escape(part).replace(r"\*", "[^:]*") or "[^:]*" for part in probe.split(":")), re.ASCII
+    )
+    return any(pattern.fullmatch(p) for p in have)
+
+
+def _fields(question: Question) -> set[str]:
+    return set(question.by) | {p.field for p in comparisons(question.where)}
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Expressions of one program: what ``{name}`` in a recipe means."""
+
+    recipe: Recipe
+
+    def saved(self, name: str) -> str:
+        return f"zs_{name}[{self.recipe.key}]" if self.recipe.key else f"self->zs_{name}"
+
+    def expand(self, code: str) -> str:
+        return re.sub(r"\{(\w+)\}", lambda m: self.saved(m[1]), code)
+
+    def field(self, name: str) -> str:
+        return self.expand(self.recipe.fields[name])
+
+
+def _condition(p: Predicate, names: _Names) -> str:
+    if isinstance(p, Is):
+        op = {"=": "=="}.get(p.op, p.op)
+        return f"({names.field(p.field)} {op} {literal(p.value)})"
+    if isinstance(p, Not):
+        return f"(({_condition(p.part, names)}) == 0)"
+    return "(" + (" && " if isinstance(p, All) else " || ").join(_condition(q, names) for q in p.parts) + ")"
+
+
+def _quantized(f: Field, expression: str) -> str:
+    kind, *args = f.bounds.split(":")
+    return f"{kind}({', '.join((expression, *args))})"
+
+
+def program(question: Question, os: OS, *, interval: int = 1, limit: int = 0, recipe_: Recipe | None = None) -> str:
+    """The D program that answers `question` each `interval` seconds and ends after `limit` seconds (0: never).
+
+    Its output is described in `collectors.dtrace.framing`. Raises NoRecipe.
+    """
+    r = recipe_ or recipe(question, os)
+    names = _Names(r)
+    used = {name for f in _fields(question) for name in re.findall(r"\{(\w+)\}", r.fields[f])}
+    used |= set(re.findall(r"\{(\w+)\}", r.value + r.fire_if))
+    if used:
+        used.add("start")
+    saves = [s for s in r.saves if s in used]
+
+    clauses = []
+    if saves:
+        body = " ".join(f"{names.saved(s)} = {names.expand(r.saves[s])};" for s in saves)
+        clauses.append(_clause(r.enter, [names.expand(r.enter_if)], body))
+    conditions = [names.saved("start")] if saves else []
+    conditions.append(names.expand(r.fire_if))
+    where = [_condition(question.where, names)] if question.where is not None else []
+    assigned, tuple_, formats = [], [], []
+    for i, f in enumerate(question.discrete):
+        assigned.append(f"this->k{i} = {names.field(f.name)};")
+        if f.type == "string":
+            tuple_ += [f"strlen(this->k{i})", f"this->k{i}"]
+            formats.append("%d:%s ")
+        else:
+            tuple_.append(f"this->k{i}")
+            formats.append("#%d ")
+    numeric = question.numeric
+    if numeric:
+        value, agg = _quantized(numeric, names.field(numeric.name)), numeric.bounds.replace(":", " ")
+    elif r.value:
+        value, agg = f"sum({names.expand(r.value)})", "sum"
+    else:
+        value, agg = "count()", "count"
+    keys = f"[{', '.join(tuple_)}]" if tuple_ else ""
+    clauses.append(_clause(r.fire, conditions + where, f"{' '.join(assigned)} @q{keys} = {value};".strip()))
+    if saves:
+        body = " ".join(f"{names.saved(s)} = 0;" for s in saves)
+        clauses.append(_clause(r.fire, [names.saved("start")], body))
+
+    answer = f"{''.join(formats)}{agg}%@dzs1 yek" if numeric else f"{''.join(formats)}{agg}=%@d"
+    return " ".join([*_begin(question.id, interval), *clauses, *frame(answer, os, interval, limit)])
+
+
+def _clause(probes: Iterable[str], conditions: Iterable[str], body: str) -> str:
+    test = " && ".join(c for c in conditions if c)
+    return f"{','.join(probes)} {f'/{test}/ ' if test else ''}{{ {body} }}"
+
+
+def _begin(title: str, interval: int) -> list[str]:
+    return [
+        f"/* zonescope {title} */",
+        f"dtrace:::BEGIN {{ zs_from = walltimestamp; zs_due = timestamp + {interval * 10**9}; zs_n = 0; zs_faults = 0;"
+        f' printf("zs1 start %d %s\\n", walltimestamp, {literal(title)}); }}',
+        "dtrace:::ERROR { zs_faults++; }",
+    ]
+
+
+def frame(answer: str, os: OS, interval: int, limit: int) -> list[str]:
+    """The clauses that print an interval: `answer` is the printa format of one key of aggregation @q."""
+    length = interval * 10**9
+    if os == "linux":
+        # A tick of DTrace for Linux does not fire on an idle CPU (seen with 2.0.7 on Linux 6.18), so that an idle
+        # host would fall silent. dtrace's own wait between two looks at its buffers is a clock that does.
+        tick = "syscall::epoll_*wait:entry"
+        due = "pid == $pid && timestamp >= zs_due"
+        step = f"zs_due = timestamp > zs_due + {length} ? timestamp + {length} : zs_due + {length}; "
+    else:
+        tick, due, step = f"profile:::tick-{interval}s", "", ""
+    body = (
+        f"{step}zs_n++; this->now = walltimestamp; "
+        'printf("zs1 begin %d %d %d\\n", zs_n, zs_from, this->now); '
+        f'printa("zs1 key {answer}\\n", @q); '
+        'printf("zs1 end %d %d %d\\n", zs_n, this->now, zs_faults); '
+        "trunc(@q); zs_from = this->now; zs_faults = 0;"
+    )
+    clauses = [_clause([tick], [due], body)]
+    if limit:
+        test = "pid == $pid" if os == "linux" else ""
+        clauses.append(_clause([tick], [test, f"zs_n >= {max(1, limit // interval)}"], "exit(0);"))
+    return clauses
+
+
+def command(source: str) -> str:
+    """The sh command that runs the D program `source`; dtrace replaces the shell, so that its end is the end.
+
+    Raises ValueError for a program that cannot be quoted for every shell.
+    """
+    if "'" in source or "\n" in source or re.search(r"!(?![=( ])", source):
+        raise ValueError("a program for the command line is one line without ' and without ! before a word")
+    options = " ".join(f"-x {o}" for o in OPTIONS)
+    return f"exec dtrace -q {options} -n '{source}'"

@@ -1,0 +1,57 @@
+"""The one standing D question: latency of each disk I/O as a histogram per device (docs/dtrace.md).
+
+Other questions are asked from a page and pass `collectors.dtrace.door`.
+"""
+
+from __future__ import annotations
+
+from collectors.base import OS, Context, Parser, Source, Variant
+from collectors.dtrace import compose, framing
+from frames.metrics import question
+
+STANDING = question("disk_io/by=device,latency")
+
+ALIASES = (
+    r"(iostat -x; echo zs1; iostat -xn) 2>/dev/null </dev/null | "
+    r"""awk '/^zs1/ { second = 1; next } NF < 6 || $1 == "device" || $NF == "device" { next } """
+    r"""second { if (n && name[++i] != "") print "zs1 alias", name[i], $NF; next } { name[++n] = $1 }'; """
+)
+"""`iostat -x` names disks as the kernel does and `iostat -xn` as people do, in the same order."""
+
+
+def _command(ctx: Context) -> str:
+    run = compose.command(compose.program(STANDING, ctx.os, interval=max(1, round(ctx.interval))))
+    return (ALIASES if ctx.os in ("solaris10", "solaris11", "illumos") else "") + run
+
+
+def _parser(ctx: Context) -> Parser:
+    return framing.FrameParser(ctx, STANDING)
+
+
+FIX: dict[OS, str] = {
+    "solaris10": "usermod -K defaultpriv=basic,dtrace_kernel,dtrace_proc,dtrace_user USER; then log in anew",
+    "solaris11": "usermod -K defaultpriv=basic,dtrace_kernel,dtrace_proc,dtrace_user USER; then log in anew",
+    "illumos": "usermod -K defaultpriv=basic,dtrace_kernel,dtrace_proc,dtrace_user USER; then log in anew",
+    "freebsd": "kldload dtraceall, and log in as root (FreeBSD's dtrace needs it)",
+    "linux": "install dtrace (Debian sid, Oracle Linux) and log in as root, or give the user a sudo rule for it; "
+    "`dtrace -e -n 'io:::done { @ = count(); }'` says what is wrong",
+}
+
+SOURCE = Source(
+    name="dtrace",
+    meaning="latency of disk I/O by device, as histograms (dtrace)",
+    tables=("dtrace",),
+    interval=1.0,
+    variants=tuple(
+        Variant(
+            name=os,
+            systems=(os,),
+            command=_command,
+            parser=_parser,
+            probe="dtrace -q -e -n 'io:::done { @[args[1]->dev_statname] = count(); }'",
+            fix=fix,
+        )
+        for os, fix in FIX.items()
+    ),
+    privilege="dtrace_kernel (Solaris, illumos); root elsewhere",
+)
