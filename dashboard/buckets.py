@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,7 @@ def bucketed(table: pa.Table, schema: Schema, step: float, columns: Sequence[str
     order = np.argsort(times, kind="stable")
     frame = frame.iloc[order]
     if frame.duplicated(["time", *keys]).any():
-        how: dict[str, object] = {}
+        how: dict[str, Any] = {}
         for c in frame.columns:
             if c in ("time", *keys):
                 continue

@@ -28,8 +28,13 @@ from dashboard.figures import figure
 from dashboard.panels.data import Grid, PanelData
 
 
+def attrs(**given: str) -> dict[str, Any]:
+    """HTML attributes that are no Python names: data_zs becomes data-zs."""
+    return {k.replace("_", "-"): v for k, v in given.items()}
+
+
 def icon(name: str) -> html.I:
-    return html.I(className=f"zs-i zs-i-{name}", **{"aria-hidden": "true"})
+    return html.I(className=f"zs-i zs-i-{name}", **attrs(aria_hidden="true"))
 
 
 def button(action: str, *children: Any, cls: str = "", title: str = "", **attributes: Any) -> html.Button:
@@ -37,7 +42,7 @@ def button(action: str, *children: Any, cls: str = "", title: str = "", **attrib
         list(children),
         className=f"zs-button {cls}".strip(),
         title=title or None,
-        **{"data-zs": action, "aria-label": title or action},
+        **attrs(data_zs=action, aria_label=title or action),
         **attributes,
     )
 
@@ -103,14 +108,14 @@ def panel_shell(
         id=id,
         className=f"zs-panel zs-kind-{p.kind} {cls}".strip(),
         style=style,
-        **{
-            "data-panel": name,
-            "data-kind": p.kind,
-            "data-query": canonical(query),
-            "data-title": title,
-            "data-source": source,
-            "data-cost": p.cost,
-        },
+        **attrs(
+            data_panel=name,
+            data_kind=p.kind,
+            data_query=canonical(query),
+            data_title=title,
+            data_source=source,
+            data_cost=p.cost,
+        ),
     )
 
 
@@ -120,7 +125,7 @@ def view_shell(name: str, query: panels.Query, *, id: str = "", cls: str = "") -
     return html.Div(
         id=id or f"v-{slug(name)}",
         className=f"zs-view zs-view-{name} {cls}".strip(),
-        **{"data-view": name, "data-query": canonical(query)},
+        **attrs(data_view=name, data_query=canonical(query)),
     )
 
 
@@ -129,7 +134,7 @@ def top_bar(links: list[tuple[str, str]], here: str) -> list[Any]:
     items: list[Any] = []
     for word, href in links:
         if href:
-            current = {"aria-current": "page"} if word == here else {}
+            current = attrs(aria_current="page") if word == here else {}
             cls = "zs-nav-item zs-here" if word == here else "zs-nav-item"
             items.append(html.Span(dcc.Link(word, href=href, className=cls), **current))
         else:
@@ -147,7 +152,7 @@ def _live_badge(id: str = "") -> html.Button:
         cls="zs-badge",
         title="Live: back to now",
         **({"id": id} if id else {}),
-        **{"data-state": "lost"},
+        **attrs(data_state="lost"),
     )
 
 
@@ -159,7 +164,7 @@ def _range_button(id: str = "") -> html.Button:
         html.Span("UTC", className="zs-tz"),
         title="Time range",
         **({"id": id} if id else {}),
-        **{"aria-haspopup": "dialog"},
+        **attrs(aria_haspopup="dialog"),
     )
 
 
@@ -171,7 +176,7 @@ def _pause_button(id: str = "", *, key: bool = True) -> html.Button:
         *([html.Kbd("Space")] if key else []),
         title="Pause or go on (Space)",
         **({"id": id} if id else {}),
-        **{"data-on": "0"},
+        **attrs(data_on="0"),
     )
 
 
@@ -181,7 +186,7 @@ def frame() -> list[Any]:
         html.Header(
             [
                 dcc.Link("zonescope", href="/", className="zs-brand"),
-                html.Nav(id="zs-nav", className="zs-nav", **{"aria-label": "Pages"}),
+                html.Nav(id="zs-nav", className="zs-nav", **attrs(aria_label="Pages")),
                 html.Div(
                     [
                         button("find", icon("search"), html.Span("Find"), html.Kbd("Ctrl K"), title="Find (Ctrl K)"),
@@ -216,6 +221,6 @@ def frame() -> list[Any]:
         html.Nav(
             [_range_button(), _pause_button(key=False), _live_badge()],
             className="zs-bottom",
-            **{"aria-label": "Time"},
+            **attrs(aria_label="Time"),
         ),
     ]

@@ -78,6 +78,8 @@ class Panel:
     cost: Literal["kstat", "dtrace"] = "kstat"
     least_step: float = 1.0
     """Never ask for columns shorter than this, seconds."""
+    span: float = 0.0
+    """A panel with a time of its own (the strip over a page): seconds back from the range's end."""
 
 
 PANELS: dict[str, Panel] = {}
@@ -94,6 +96,7 @@ def panel(
     source: str = "",
     cost: Literal["kstat", "dtrace"] = "kstat",
     least_step: float = 1.0,
+    span: float = 0.0,
 ) -> Callable[[Build], Build]:
     """Registers a panel function. Raises ValueError if the name is taken by another function."""
 
@@ -101,7 +104,7 @@ def panel(
         old = PANELS.get(name)
         if old is not None and old.build.__module__ != build.__module__:
             raise ValueError(f"panel {name!r} exists in {old.build.__module__}")
-        PANELS[name] = Panel(name, kind, title, build, tables, subtitle, source, cost, least_step)
+        PANELS[name] = Panel(name, kind, title, build, tables, subtitle, source, cost, least_step, span)
         return build
 
     return register

@@ -1,0 +1,144 @@
+"""A panel's data for a range: frames from the history, live columns from the ring, by one panel function.
+
+Called on worker threads; nothing here waits for the event loop.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from dashboard.live import Live
+from dashboard.panels import Frames, Panel, Query
+from dashboard.panels.data import Floats, Grid, Heat, PanelData, Series, find_gaps
+from frames.schemas import SCHEMAS
+
+STEPS = (
+    *(1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60, 120, 180, 300, 600, 900, 1200, 1800),
+    *(3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800),
+)
+"""Column widths in seconds: divisors and multiples of the rollups' minute and hour."""
+
+MAX_POINTS = 4000
+
+
+def hosts_of(query: Query) -> list[str]:
+    """Hosts that a query names; empty: all."""
+    value = query.get("host") or query.get("hosts") or []
+    return [str(v) for v in value] if isinstance(value, list) else [str(value)]
+
+
+def step_for(live: Live, panel: Panel, query: Query, start: float, end: float, points: int) -> float:
+    """Width of a column: at most `points` of them, none shorter than the panel's sources sample."""
+    points = min(max(points, 1), MAX_POINTS)
+    least = max(
+        (end - start) / points,
+        panel.least_step,
+        *(live.interval(t, hosts_of(query)) for t in panel.tables if SCHEMAS[t].kind == "series"),
+    )
+    return float(next((s for s in STEPS if s >= least - 1e-6), math.ceil(least / 604800) * 604800))
+
+
+def fill(
+    live: Live, panel: Panel, query: Query, start: float, end: float, step: float, known: Sequence[str] = ()
+) -> PanelData:
+    """The panel over [start, end) in columns of `step` or of what the history still holds, if that is wider."""
+    grid = Grid.over(start, end, step)
+    frames: Frames = {}
+    for _ in range(3):
+        frames = {
+            table: live.store.window(
+                table,
+                grid.start,
+                grid.end,
+                points=grid.n,
+                where=need.restrict(query) or None,
+                columns=list(need.columns) or None,
+            )
+            for table, need in panel.tables.items()
+        }
+        widest = max((float(f.attrs.get("step") or 0) for f in frames.values()), default=0.0)
+        if widest <= grid.step:
+            break
+        grid = Grid.over(start, end, widest)
+    data = panel.build(frames, query, grid, known)
+    data.gaps = find_gaps(data)
+    if not data.empty and not _any(data):
+        data.empty, data.hint = why_empty(live, panel, query)
+    return data
+
+
+def columns(live: Live, panel: Panel, query: Query, grid: Grid, known: Sequence[str]) -> PanelData:
+    """The panel over the few newest columns of `grid`, from the ring while it reaches back far enough."""
+    frames = {}
+    for table, need in panel.tables.items():
+        oldest = live.oldest(table)
+        if oldest is not None and oldest > grid.start and grid.step > 60:
+            frames[table] = live.store.window(
+                table,
+                grid.start,
+                grid.end,
+                points=grid.n,
+                where=need.restrict(query) or None,
+                columns=list(need.columns) or None,
+            )
+        else:
+            frames[table] = live.recent(table, grid, need.restrict(query), need.columns)
+    return panel.build(frames, query, grid, known)
+
+
+def align(data: PanelData, series: Sequence[Series]) -> PanelData | None:
+    """`data` with its rows in the order of `series` (absent ones NaN); None where it brings a series that is not
+    among them or a heat map of other rows, so that a page needs a new fill."""
+    place = {s.id: i for i, s in enumerate(data.series)}
+    if set(place) - {s.id for s in series}:
+        return None
+    take = [place.get(s.id, -1) for s in series]
+
+    def rows(a: Floats | None) -> Floats | None:
+        if a is None:
+            return None
+        out = np.full((len(take), data.grid.n), np.nan, np.float32)
+        for to, at in enumerate(take):
+            if at >= 0:
+                out[to] = a[at]
+        return out
+
+    values = rows(data.values)
+    assert values is not None
+    return PanelData(data.grid, list(series), values, rows(data.low), rows(data.high), data.heat)
+
+
+def same_arrays(data: PanelData, *, bands: bool, heat_rows: int) -> PanelData:
+    """`data` with exactly the arrays that the fill had: bands are values where there are none, and the reverse."""
+    low, high = (data.low, data.high) if bands else (None, None)
+    if bands and (low is None or high is None):
+        low = high = data.values
+    heat = data.heat
+    if heat_rows and (heat is None or heat.counts.shape[1] != heat_rows):
+        heat = Heat((), "", np.full((data.grid.n, heat_rows), np.nan, np.float32))
+    return PanelData(data.grid, data.series, data.values, low, high, heat if heat_rows else None)
+
+
+def _any(data: PanelData) -> bool:
+    return bool(np.isfinite(data.values).any()) or (data.heat is not None and bool(np.isfinite(data.heat.counts).any()))
+
+
+def why_empty(live: Live, panel: Panel, query: Query) -> tuple[str, str]:
+    """Why a panel has no sample and what to do, from what is known about its hosts and their sources."""
+    now = live.clock()
+    for name in hosts_of(query):
+        host = live.host(name)
+        if host is None:
+            return f"No host called {name} has sent a sample yet.", "Check hosts.toml with: zonescope check hosts.toml"
+        if host.link in ("down", "refused", "connecting"):
+            return f"The link to {name} is {host.link}" + (f": {host.reason}" if host.reason else "."), ""
+        for table in panel.tables:
+            for fact, f in host.facts.items():
+                if fact == f"missing:{table}" or (fact.startswith("missing:") and fact[8:] in panel.source):
+                    return f"{name}: {f.value}", f.fix
+        if (age := host.silent(now)) is not None and age > 60:
+            return f"{name} has been silent for {age:.0f} s.", ""
+    return "No samples in this range.", "Choose another range, or wait for the first sample."
