@@ -1,0 +1,133 @@
+"""The user's ssh_config, known_hosts and the inventory's options, as what one connection needs."""
+
+from __future__ import annotations
+
+import getpass
+import glob
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import paramiko
+
+from collectors.links.base import LinkError, LinkOptions
+
+USER_CONFIG = Path("~/.ssh/config")
+SYSTEM_CONFIG = Path("/etc/ssh/ssh_config")
+_LINE = re.compile(r"^\s*(?P<key>[A-Za-z]+)(?:\s*=\s*|\s+)(?P<value>.*?)\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One hop: where to, as whom, with what. `known_as` is the name its key has in `known_hosts`."""
+
+    hostname: str
+    port: int
+    user: str
+    known_as: str
+    identities: tuple[str, ...]
+    identities_only: bool
+    agent: bool
+    known_hosts: tuple[Path, ...]
+    jumps: tuple[str, ...]
+    """ProxyJump's hops, nearest first, each "[user@]host[:port]"."""
+    proxy_command: str
+
+    @property
+    def login(self) -> str:
+        return f"{self.user}@{self.hostname}"
+
+
+def config_text(path: Path, depth: int = 0) -> str:
+    """An ssh_config with its `Include`s in place, which paramiko does not follow itself.
+
+    After an included file the block that it stood in is opened again. Files that are missing are empty.
+    """
+    try:
+        text = path.expanduser().read_text(errors="replace")
+    except OSError:
+        return ""
+    out: list[str] = []
+    block = "Host *"
+    for line in text.splitlines():
+        match = _LINE.match(line)
+        key = match["key"].lower() if match else ""
+        if key in ("host", "match"):
+            block = line
+        if match and key == "include" and depth < 16:
+            for pattern in match["value"].split():
+                place = Path(pattern.strip('"')).expanduser()
+                if not place.is_absolute():
+                    place = (path.parent if path == SYSTEM_CONFIG else USER_CONFIG.expanduser().parent) / place
+                for name in sorted(glob.glob(str(place))):
+                    out += [config_text(Path(name), depth + 1), block]
+            continue
+        out.append(line)
+    return "\n".join(out)
+
+
+def read_config(options: LinkOptions) -> paramiko.SSHConfig:
+    """`options.ssh_config` alone, else the user's and then the system's; raises LinkError on what it cannot read."""
+    if options.ssh_config:
+        text = config_text(Path(options.ssh_config))
+    else:
+        text = config_text(USER_CONFIG) + "\nHost *\n" + config_text(SYSTEM_CONFIG)
+    try:
+        return paramiko.SSHConfig.from_text(text)
+    except Exception as e:  # paramiko raises bare Exceptions here too
+        raise _unreadable(options, e) from e
+
+
+def _unreadable(options: LinkOptions, e: Exception) -> LinkError:
+    where = options.ssh_config or f"{USER_CONFIG} or {SYSTEM_CONFIG}"
+    why = f"{where} has something that zonescope cannot follow: {e}"
+    return LinkError(options.host, why, f'[hosts.{options.host}] link = "openssh"', final=True)
+
+
+def route(options: LinkOptions, config: paramiko.SSHConfig, hop: str = "") -> Route:
+    """The route to `options`' host, or to one `hop` of its jump chain (which has its own lines in the config)."""
+    user, port = ("", 0) if hop else (options.user, options.port)
+    target = options.address or options.host
+    if hop:
+        user, _, rest = hop.rpartition("@")
+        target, port = _host_port(rest)
+    try:
+        found = config.lookup(target)
+    except Exception as e:  # a Match that needs a package, a hostname that cannot be canonicalised, …
+        raise _unreadable(options, e) from e
+    identities = ([options.identity] if options.identity else []) + list(found.get("identityfile", []))
+    if options.known_hosts:
+        known = [options.known_hosts]
+    else:
+        known = found.get("userknownhostsfile", "~/.ssh/known_hosts ~/.ssh/known_hosts2").split()
+        known += found.get("globalknownhostsfile", "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2").split()
+    jump = ("" if hop else options.jump) or found.get("proxyjump", "")
+    command = found.get("proxycommand", "")
+    port = port or int(found.get("port", 22))
+    hostname = found.get("hostname", target)
+    alias = found.get("hostkeyalias", "")
+    return Route(
+        hostname=hostname,
+        port=port,
+        user=user or found.get("user", "") or getpass.getuser(),
+        known_as=alias or (hostname if port == 22 else f"[{hostname}]:{port}"),
+        identities=tuple(str(Path(p).expanduser()) for p in identities),
+        identities_only=found.get("identitiesonly", "no").lower() == "yes",
+        agent=found.get("identityagent", "").lower() != "none",
+        known_hosts=tuple(Path(p).expanduser() for p in known),
+        jumps=() if jump.lower() in ("", "none") else tuple(j.strip() for j in jump.split(",")),
+        # the inventory's jump goes before the config's command
+        proxy_command="" if command.lower() == "none" or (options.jump and not hop) else command,
+    )
+
+
+def _host_port(text: str) -> tuple[str, int]:
+    """ "host", "host:22", "[::1]:22", "::1" as (host, port or 0)."""
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        port = port.removeprefix(":")
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    else:
+        host, port = text, ""
+    return host, int(port) if port.isdigit() else 0
