@@ -8,7 +8,10 @@ packages; nothing is fetched when zonescope runs.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import importlib
+import math
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -37,7 +40,7 @@ class StoreError(RuntimeError):
     """The history cannot answer or take rows; says which table or file and why."""
 
 
-def connect(folder: Path, *, read_only: bool, memory: str = "512MB", threads: int = 2) -> duckdb.DuckDBPyConnection:
+def connect(folder: Path, *, read_only: bool, memory: str = "300MB", threads: int = 2) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection with the folder's history attached as ``lake``. Raises duckdb.Error."""
     con = duckdb.connect(
         ":memory:",
@@ -64,6 +67,15 @@ def connect(folder: Path, *, read_only: bool, memory: str = "512MB", threads: in
         con.close()
         raise
     return con
+
+
+def _day(path: str) -> int | None:
+    """Start of the day (epoch seconds) whose partition a file lies in."""
+    found = re.search(r"year=(\d+)/month=(\d+)/day=(\d+)/", path)
+    if found is None:
+        return None
+    year, month, day = map(int, found.groups())
+    return int(dt.datetime(year, month, day, tzinfo=dt.UTC).timestamp())
 
 
 def _text(path: Path) -> str:
@@ -178,6 +190,114 @@ class Lake:
                     self._insert(schema, "1m", minutes)
                     self._covers(query.table_name(schema, "1m"), minutes)
             self._set_mark(seq=seq, last=last)
+
+    def write_past(self, schema: Schema, batch: pa.Table, minutes: pa.Table | None = None) -> None:
+        """One transaction: raw rows of `batch` with both rollups; or, given `minutes` (rows in the shape of a
+        1-minute rollup), those alone with their hours. Raises StoreError."""
+        with self.lock, self._transaction():
+            last = 0
+            if minutes is None:
+                self._insert(schema, "raw", batch)
+                last = self._covers(schema.name, batch)
+                if schema.kind == "series":
+                    minutes = self._rollup(schema, batch, "raw", "1m", 0)
+            if minutes is not None:
+                self._insert(schema, "1m", minutes)
+                last = max(last, self._covers(query.table_name(schema, "1m"), minutes))
+                hours = self._rollup(schema, minutes, "1m", "1h", 0)
+                self._insert(schema, "1h", hours)
+                self._covers(query.table_name(schema, "1h"), hours)
+            self._set_mark(last=last)
+
+    def roll_hours(self) -> None:
+        """Brings the minutes that came since the last time into the 1 h rollup, in one transaction."""
+        with self.lock, self._transaction():
+            seq, hour = self.mark()
+            if seq == hour:
+                return
+            for schema in SCHEMAS.values():
+                name = query.table_name(schema, "1m")
+                if name not in self._columns:
+                    continue
+                self._ensure(schema, "1m")
+                columns = ", ".join(quote(c) for c, _ in query.stored(schema, "1m"))
+                minutes = self.con.execute(
+                    f"SELECT {columns} FROM lake.{quote(name)} WHERE seq > ? AND seq <= ?", [hour, seq]
+                ).to_arrow_table()
+                if len(minutes):
+                    hours = self._rollup(schema, minutes, "1m", "1h", seq)
+                    self._insert(schema, "1h", hours)
+                    self._covers(query.table_name(schema, "1h"), hours)
+            self._set_mark(hour_seq=seq)
+
+    def files(self, name: str) -> list[tuple[str, int]]:
+        """(path, bytes) of the live data files of a table."""
+        with self.lock:
+            return self.con.execute(
+                "SELECT data_file, data_file_size_bytes FROM ducklake_list_files('lake', ?)", (name,)
+            ).fetchall()
+
+    def merge(self, *, max_file: int = 64 << 20) -> None:
+        """Merges the small files of each table; files beyond `max_file` bytes are left as they are, so that a day's
+        growing file is not written anew for ever. Raises StoreError."""
+        with self.lock:
+            for name in sorted(self._columns):
+                if name in ("mark", "coverage") or len(self.files(name)) < 2:
+                    continue
+                try:
+                    self.con.execute(
+                        "CALL ducklake_merge_adjacent_files('lake', ?, max_file_size => ?)", (name, max_file)
+                    ).fetchall()
+                except duckdb.Error as e:
+                    raise StoreError(f"{name}: merge: {e}") from e
+
+    def retain(self, keep_days: float, keep_bytes: int | None, now: float) -> None:
+        """Deletes whole days (UTC) of single seconds: those before `keep_days`, and the oldest ones while all data
+        files hold more than `keep_bytes`; never the newest day. Rollups and logs stay. Raises StoreError."""
+        with self.lock:
+            raw = [s.name for s in SCHEMAS.values() if s.kind == "series" and s.name in self._columns]
+            cutoff = (int(now) // 86400 - math.ceil(keep_days)) * 86400
+            if keep_bytes is not None:
+                days: dict[int, int] = {}
+                total = 0
+                for name in self._columns:
+                    for path, size in self.files(name):
+                        total += size
+                        if name in raw and (day := _day(path)) is not None:
+                            days[day] = days.get(day, 0) + size
+                for day in sorted(days)[:-1]:
+                    if day >= cutoff and total <= keep_bytes:
+                        break
+                    total -= days[day]
+                    cutoff = max(cutoff, day + 86400)
+            for name in raw:
+                if self._first.get(name, math.inf) >= cutoff * 1_000_000:
+                    continue
+                with self._transaction():
+                    self.con.execute(
+                        f"DELETE FROM lake.{quote(name)} WHERE time < make_timestamptz(?)", (cutoff * 1_000_000,)
+                    )
+                    first = self.con.execute(f"SELECT epoch_us(min(time)) FROM lake.{quote(name)}").fetchone()
+                    self.con.execute("DELETE FROM lake.coverage WHERE name = ?", (name,))
+                    self._first.pop(name, None)
+                    if first and first[0] is not None:
+                        self._first[name] = first[0]
+                        self.con.execute("INSERT INTO lake.coverage VALUES (?, make_timestamptz(?))", (name, first[0]))
+                log.info("retention", table=name, before=cutoff)
+
+    def clean(self, *, keep: str = "1 hour", grace: str = "10 minutes", orphans: str = "1 day") -> None:
+        """Forgets snapshots older than `keep`, removes files that nothing has used since `grace` and such that a
+        killed commit left behind `orphans` ago, and gives the catalog's free pages back. Raises StoreError."""
+        with self.lock:
+            try:
+                for sql in (
+                    f"CALL ducklake_expire_snapshots('lake', older_than => now() - INTERVAL '{keep}')",
+                    f"CALL ducklake_cleanup_old_files('lake', older_than => now() - INTERVAL '{grace}')",
+                    f"CALL ducklake_delete_orphaned_files('lake', older_than => now() - INTERVAL '{orphans}')",
+                ):
+                    self.con.execute(sql).fetchall()
+            except duckdb.Error as e:
+                raise StoreError(f"{self.folder}: {e}") from e
 
     def _set_mark(self, *, seq: int | None = None, hour_seq: int | None = None, last: int = 0) -> None:
         """Replaces the mark; what is not given stays. last: time of the newest row written, epoch µs."""

@@ -80,6 +80,7 @@ class Spool:
         self._take = _connect(self.path)  # the maintenance thread's own connection: reading never blocks an append
         self._take_lock = threading.Lock()
         self._db.execute("INSERT OR REPLACE INTO state VALUES ('owner', ?)", (owner,))
+        self._db.execute("INSERT OR IGNORE INTO state VALUES ('maintained', ?)", (time.time(),))
         newest = self._db.execute("SELECT max(seq) FROM spool").fetchone()[0] or 0
         taken = self._db.execute("SELECT value FROM state WHERE key = 'taken'").fetchone()
         self._seq = max(newest, taken[0] if taken else 0)
@@ -102,6 +103,17 @@ class Spool:
     def seq(self) -> int:
         """The last sequence number given."""
         return self._seq
+
+    @property
+    def maintained(self) -> float:
+        """When the history's hourly work was done last (epoch seconds); the spool's beginning before the first."""
+        with self._take_lock:
+            return float(self._take.execute("SELECT value FROM state WHERE key = 'maintained'").fetchone()[0])
+
+    @maintained.setter
+    def maintained(self, at: float) -> None:
+        with self._take_lock:
+            self._take.execute("INSERT OR REPLACE INTO state VALUES ('maintained', ?)", (at,))
 
     def skip_to(self, seq: int) -> None:
         """Never give a number up to `seq` again: the history already has them."""

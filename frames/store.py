@@ -14,11 +14,12 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import structlog
 
 from frames import query
@@ -54,14 +55,17 @@ class Writer:
         tail: str | None = None,
         commit_every: float = 60.0,
         keep_days: float = 400,
+        keep_bytes: int | None = None,
     ) -> None:
         """Takes the folder's lock, opens the spool, publishes the tail at `tail` (default: a socket in the folder).
 
         commit_every: seconds between commits; from 60 on they fall just after a full minute. keep_days: rows of
-        single seconds older than this go; rollups stay. Raises StoreError when another process writes here."""
+        single seconds older than this go; rollups stay. keep_bytes: the oldest days of single seconds also go while
+        the history holds more. Raises StoreError when another process writes here."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.owner, self._every, self._keep_days = owner, commit_every, keep_days
+        self.owner, self._every = owner, commit_every
+        self._keep_days, self._keep_bytes = keep_days, keep_bytes
         self._lock_file = open(self.folder / LOCK, "a+")  # noqa: SIM115  (held until close)
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -119,6 +123,71 @@ class Writer:
                     lake.take(self._spool.take(after, upto), upto)
                 self._spool.drop(upto)
 
+    def maintain(self) -> None:
+        """The hour's work: 1 h rollup, merge, retention, expiry. Runs by itself each hour on the writer's thread;
+        appends go on meanwhile. Each step is done even if another fails; raises StoreError with the first failure."""
+        with self._committing:
+            lake = self._open()
+            failed: StoreError | None = None
+            for step in (
+                lake.roll_hours,
+                lake.merge,
+                lambda: lake.retain(self._keep_days, self._keep_bytes, time.time()),
+                lake.clean,
+            ):
+                try:
+                    step()
+                except StoreError as e:
+                    log.error("maintenance failed", why=str(e))
+                    failed = failed or e
+            self._spool.shrink()
+            self._spool.maintained = time.time()
+            if failed:
+                raise failed
+
+    def write_past(
+        self, table: str, frame: pa.Table | pd.DataFrame, *, resolution: Literal["raw", "1m"] = "raw"
+    ) -> None:
+        """Writes rows of the past straight into the history with their rollups, one transaction per call; for
+        imports and demo pasts. Call it with an hour or more of all hosts at once (each call makes files), never
+        twice with the same rows (they would count double), and not for seconds that `append` also gets.
+
+        resolution "1m": each row speaks of one minute (``time`` within it) and becomes a row of the minute rollup
+        only, as if every sample of it had the value; counters and histograms are the minute's sums. The frame may
+        then also have the columns of `query.extremes` (``x_min``, ``x_max``). Fast: 2 days of a table with 100
+        series are 288,000 such rows. Raises SchemaError, StoreError."""
+        schema = _schema(table)
+        if resolution == "raw":
+            batch = schema.check(frame)
+            with self._committing:
+                self._open().write_past(schema, batch)
+            return
+        if schema.kind == "log":
+            raise SchemaError(f"{table}: a log has no minutes")
+        given = pa.Table.from_pandas(frame, preserve_index=False) if isinstance(frame, pd.DataFrame) else frame
+        limits = {n for c in schema.of_role("gauge", "rate") for n in query.extremes(schema, c)[1:]}
+        own = [c for c in given.column_names if c not in limits]
+        batch = schema.check(frame[own] if isinstance(frame, pd.DataFrame) else given.select(own))
+        count = max(1, round(60 / schema.every))
+        minutes = batch.set_column(0, "time", pc.floor_temporal(batch["time"], 1, "minute"))
+        for c in schema.of_role("gauge", "rate"):
+            n, low, high = query.extremes(schema, c)
+            minutes = minutes.append_column(
+                n, pc.multiply(pc.is_valid(batch[c]).cast(pa.int32()), pa.scalar(count, pa.int32()))
+            )
+            for name in (low, high):
+                minutes = minutes.append_column(
+                    name, given[name].cast(pa.float64()) if name in given.column_names else batch[c]
+                )
+        for name, value in (("n", count), ("seq", 0)):
+            minutes = minutes.append_column(name, pa.repeat(pa.scalar(value, pa.int64()), len(minutes)))
+        with self._committing:
+            self._open().write_past(schema, batch, minutes)
+
+    def waiting(self) -> tuple[int, int]:
+        """(appends, bytes) that the history has not taken yet; for the health page."""
+        return self._spool.waiting()
+
     def _run(self) -> None:
         aligned = self._every >= 60
         while True:
@@ -129,8 +198,14 @@ class Writer:
             try:
                 now = time.time()
                 self._commit(now - now % 60 if aligned else None)
+                if now - self._spool.maintained >= 3600:
+                    self.maintain()
             except Exception as e:
-                log.error("commit failed, seconds stay in the spool", folder=str(self.folder), why=str(e))
+                log.error(
+                    "commit or maintenance failed; what was not taken stays in the spool",
+                    folder=str(self.folder),
+                    why=str(e),
+                )
 
     def close(self) -> None:
         """Stops the thread and the tail. What is spooled stays spooled for the next start."""
