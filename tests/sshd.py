@@ -121,11 +121,11 @@ class Sshd:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # the folder it gives its privileges up in
         self.log.write_bytes(b"")
         config = self._configure()
-        self.process = subprocess.Popen([SSHD, "-D", "-f", str(config), "-E", str(self.log)])
+        process = self.process = subprocess.Popen([SSHD, "-D", "-f", str(config), "-E", str(self.log)])
         listening = f"Server listening on 127.0.0.1 port {self.port}".encode()
         try:
-            wait_for(lambda: listening in self.log.read_bytes() or self.process.poll() is not None, "sshd listens")
-            assert self.process.poll() is None, self.log.read_text()
+            wait_for(lambda: listening in self.log.read_bytes() or process.poll() is not None, "sshd listens")
+            assert process.poll() is None, self.log.read_text()
         except BaseException:
             self.stop()
             raise

@@ -14,14 +14,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import paramiko
+from paramiko.ssh_exception import IncompatiblePeer, NoValidConnectionsError
 
 from collectors.links import config, hostkeys
 from collectors.links.base import Limits, LinkError, LinkOptions, Sink
 from collectors.links.config import Route
-from collectors.links.poller import END_GRACE, POLLER, Command, run
+from collectors.links.poller import END_GRACE, POLLER, Command, Commands
 from collectors.links.shell import wrap
 
 # What paramiko logs comes back as LinkError; without a handler Python would print it to stderr besides.
@@ -61,18 +63,15 @@ class _Transport(paramiko.Transport):
         return parsed
 
 
-class ParamikoLink:
-    """See base.Link. `facts` holds what was learnt on the way: server, cipher, login shell's noise and slowness."""
+class ParamikoLink(Commands):
+    """See base.Link."""
 
     def __init__(self, options: LinkOptions) -> None:
-        self.options = options
+        super().__init__(options)
         self.heard = time.monotonic()  # when the server last said anything
-        self.broken = ""
         self._closed = False
         self._hops: list[_Hop] = []
         self._transport: paramiko.Transport | None = None
-        self._commands: set[_Channel] = set()
-        self._lock = threading.Lock()
         self._chores: deque[Callable[[], None]] = deque()
         self._working = False
         self._probing = False
@@ -92,7 +91,7 @@ class ParamikoLink:
                 self._shut()
                 raise
         # A host that dies during a key exchange must not hold up the poller for paramiko's 30 s.
-        transport.clear_to_send_timeout = self.options.keepalive  # type: ignore[attr-defined]
+        transport.clear_to_send_timeout = self.options.keepalive
         self._transport = transport
         self.heard = self._looked = time.monotonic()
         POLLER.watch(self)
@@ -121,8 +120,8 @@ class ParamikoLink:
 
     @property
     def facts(self) -> dict[str, str]:
-        """server, cipher; login_shell_s and login_shell_noise of the commands begun so far (the worst)."""
-        found: dict[str, str] = {}
+        """As `Commands.facts`, and ssh_server, ssh_cipher."""
+        found = super().facts
         if self._transport is not None:
             found["ssh_server"] = self._transport.remote_version
             found["ssh_cipher"] = getattr(self._transport, "remote_cipher", "")
@@ -146,17 +145,9 @@ class ParamikoLink:
         if not self.alive:
             raise LinkError(self.options.host, self.broken or "the link is not open")
         channel = _Channel(self, command, sink, limits, pty)
-        with self._lock:
-            self._commands.add(channel)
+        self.add(channel)
         self.chore(channel.open)
         return channel
-
-    def run(self, command: str, timeout: float = 20.0) -> tuple[int | None, str, str]:
-        return run(self, command, timeout)
-
-    def gone(self, channel: _Channel) -> None:
-        with self._lock:
-            self._commands.discard(channel)
 
     # -- what may wait for the host ------------------------------------------------------------------------
 
@@ -199,11 +190,7 @@ class ParamikoLink:
         elif now - self.heard > 0.9 * self.options.keepalive and not self._probing:
             self._probing = True
             threading.Thread(target=self._probe, name=f"probe {self.options.host}", daemon=True).start()
-        with self._lock:
-            commands = list(self._commands)
-        for command in commands:
-            if command.ending():
-                POLLER.mark(command)
+        self.mark_ending()
 
     def _probe(self) -> None:
         """Any answer will do; every server must give one (RFC 4254, 4). Without one this ends with the transport."""
@@ -249,7 +236,7 @@ class _Hop:
                 route.hostname,
                 route.port,
                 route.user,
-                key_filename=identities,
+                key_filename=identities,  # type: ignore[arg-type]  # a list is documented
                 pkey=_from_agent(identities) if route.identities_only and route.agent else None,
                 allow_agent=route.agent and not route.identities_only,
                 look_for_keys=not route.identities_only and not options.identity,
@@ -262,13 +249,13 @@ class _Hop:
             )
         except LinkError:
             raise
-        except paramiko.IncompatiblePeer as e:
+        except IncompatiblePeer as e:
             offered = getattr(client.get_transport(), "offered", None) or {}
             raise Incompatible(host, f"{where}: {e}", offered) from e
         except paramiko.PasswordRequiredException as e:
             locked = next(iter(identities), "KEY")
             raise LinkError(host, f"{locked} has a passphrase", f"ssh-add {locked}", final=True) from e
-        except (TimeoutError, socket.timeout) as e:
+        except TimeoutError as e:
             raise LinkError(host, f"{where} did not answer within {timeout:g} s") from e
         except socket.gaierror as e:
             fix = f'address = "…" under [hosts.{host}]'
@@ -313,14 +300,12 @@ def _refused(host: str, route: Route, identities: list[str], e: Exception) -> Li
 
 
 def _reason(e: BaseException) -> str:
-    if isinstance(e, paramiko.ssh_exception.NoValidConnectionsError):
-        return "; ".join(sorted({error.strerror or str(error) for error in e.errors.values()}))
+    if isinstance(e, NoValidConnectionsError):
+        return "; ".join(sorted({_reason(error) for error in e.errors.values()}))
     return (getattr(e, "strerror", None) or str(e) or type(e).__name__).strip()
 
 
 def _is_file(path: str) -> bool:
-    from pathlib import Path
-
     return Path(path).expanduser().is_file()
 
 
@@ -343,8 +328,8 @@ def _from_agent(identities: list[str]) -> paramiko.PKey | None:
 def _proxy(command: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
     """The user's ProxyCommand as a socket; it ends when its end of the socket does, or with `_Hop.close`."""
     ours, its = socket.socketpair()
-    child = subprocess.Popen(f"exec {command}", shell=True, stdin=its, stdout=its)  # noqa: S602 (as ssh does)
-    its.close()
+    with its:
+        child = subprocess.Popen(["/bin/sh", "-c", f"exec {command}"], stdin=its.fileno(), stdout=its.fileno())
     return ours, child
 
 
@@ -370,8 +355,8 @@ class _Channel(Command):
             if self._pty:
                 channel.get_pty(term="dumb", width=1024)
             mark = _Mark(self, self._link)
-            channel.in_buffer.set_event(mark)  # type: ignore[attr-defined]
-            channel.in_stderr_buffer.set_event(mark)  # type: ignore[attr-defined]
+            channel.in_buffer.set_event(mark)
+            channel.in_stderr_buffer.set_event(mark)
             self.began = time.monotonic()
             channel.exec_command(wrap(self.text, self._link.options.shell))
         except paramiko.ChannelException as e:
@@ -445,12 +430,11 @@ class _Channel(Command):
         return None if status < 0 else status
 
 
-class _Mark:
-    """What paramiko's buffers set when something has come, in place of a threading.Event."""
-
-    __slots__ = ("_command", "_link")
+class _Mark(threading.Event):
+    """What paramiko's buffers set when something has come: it tells the poller."""
 
     def __init__(self, command: _Channel, link: ParamikoLink) -> None:
+        super().__init__()
         self._command, self._link = command, link
 
     def set(self) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import structlog
 
 from collectors.lines import LineSplitter
-from collectors.links.base import Limits, Link, Sink
+from collectors.links.base import Limits, LinkOptions, Sink
 from collectors.links.shell import MARK
 
 log = structlog.get_logger(__name__)
@@ -181,29 +181,6 @@ class Command:
             log.exception("a sink failed", host=self.host, command=self.text[:120], sink=what)
 
 
-def run(link: Link, command: str, timeout: float) -> tuple[int | None, str, str]:
-    """`Link.run` by way of `Link.start`; where the status is None, stderr ends with the reason."""
-    out: list[str] = []
-    err: list[str] = []
-    end: list[tuple[int | None, str]] = []
-    done = threading.Event()
-
-    def closed(status: int | None, why: str) -> None:
-        end.append((status, why))
-        done.set()
-
-    sink = Sink(lambda at, lines: out.extend(lines), lambda at, lines: err.extend(lines), closed)
-    running = link.start(command, sink, limits=Limits(lines_per_second=1_000_000))
-    if not done.wait(timeout):
-        running.stop()
-        done.wait(END_GRACE + 1.0)
-        end[:] = [(None, f"it did not end within {timeout:g} s")]
-    status, why = end[0]
-    if status is None:
-        err.append(why)
-    return status, "".join(f"{line}\n" for line in out), "".join(f"{line}\n" for line in err)
-
-
 class Poller:
     """See the module's first lines. All methods may be called from any thread."""
 
@@ -288,3 +265,73 @@ class Poller:
 
 
 POLLER = Poller()
+
+
+class Commands:
+    """What every link has: its running commands, what it learnt from them, `run` by way of `start`."""
+
+    def __init__(self, options: LinkOptions) -> None:
+        self.options = options
+        self.broken = ""  # why the connection is no more
+        self._lock = threading.Lock()
+        self._commands: set[Command] = set()
+        self._slowest = 0.0
+        self._noise: list[str] = []
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What an operator may want to mend: login_shell_seconds (the slowest yet), login_shell_noise (its lines)."""
+        found = {}
+        with self._lock:
+            for startup in [c.startup for c in self._commands]:
+                self._note(startup)
+            if self._slowest:
+                found["login_shell_seconds"] = f"{self._slowest:.2f}"
+            if self._noise:
+                found["login_shell_noise"] = "\n".join(self._noise)
+        return found
+
+    def _note(self, startup: Startup) -> None:
+        self._slowest = max(self._slowest, startup.seconds or 0.0)
+        self._noise = startup.noise or self._noise
+
+    def add(self, command: Command) -> None:
+        with self._lock:
+            self._commands.add(command)
+
+    def gone(self, command: Command) -> None:
+        with self._lock:
+            self._commands.discard(command)
+            self._note(command.startup)
+
+    def mark_ending(self) -> None:
+        """Have the poller end what has ended without a word."""
+        with self._lock:
+            ended = [c for c in self._commands if c.ending()]
+        for command in ended:
+            POLLER.mark(command)
+
+    def start(self, command: str, sink: Sink, *, limits: Limits | None = None, pty: bool = False) -> Command:
+        raise NotImplementedError
+
+    def run(self, command: str, timeout: float = 20.0) -> tuple[int | None, str, str]:
+        """See base.Link; where the status is None, stderr ends with the reason. Not for the poller's own thread."""
+        out: list[str] = []
+        err: list[str] = []
+        end: list[tuple[int | None, str]] = []
+        done = threading.Event()
+
+        def closed(status: int | None, why: str) -> None:
+            end.append((status, why))
+            done.set()
+
+        sink = Sink(lambda at, lines: out.extend(lines), lambda at, lines: err.extend(lines), closed)
+        running = self.start(command, sink, limits=Limits(lines_per_second=1_000_000))
+        if not done.wait(timeout):
+            running.stop()
+            done.wait(END_GRACE + 1.0)
+            end[:] = [(None, f"it did not end within {timeout:g} s")]
+        status, why = end[0]
+        if status is None:
+            err.append(why)
+        return status, "".join(f"{line}\n" for line in out), "".join(f"{line}\n" for line in err)
