@@ -1,0 +1,212 @@
+/* What the page shows, kept in the URL: from, to, tz, at (pinned instant), sel.<panel> (legend), y.<panel> (zoom).
+   A zoom is one history entry, so Back restores it; the rest replaces the entry. */
+(() => {
+  "use strict";
+  const zs = window.zs;
+  const UNIT = { s: 1, m: 60, h: 3600, d: 86400, w: 604800, M: 2592000, Q: 7776000, y: 31536000 };
+  const DEFAULT = { from: "now-15m", to: "now" };
+  const state = (zs.state = { from: DEFAULT.from, to: DEFAULT.to, tz: "UTC", paused: null, hold: null, pin: null, sel: {}, y: {} });
+
+  let clock = { now: Date.now() / 1000, at: performance.now() };
+  /** The server's clock, epoch seconds. */
+  zs.now = () => clock.now + (performance.now() - clock.at) / 1000;
+  zs.setNow = (now) => (clock = { now, at: performance.now() });
+
+  const zones = new Map();
+  /** Seconds that the viewer's zone ("UTC", "browser" or an IANA name) is ahead of UTC at t. */
+  zs.offset = (t) => {
+    if (state.tz === "UTC") return 0;
+    if (state.tz === "browser") return -new Date(t * 1000).getTimezoneOffset() * 60;
+    const key = `${state.tz} ${Math.floor(t / 900)}`;
+    if (!zones.has(key)) {
+      if (zones.size > 5000) zones.clear();
+      const f = new Intl.DateTimeFormat("en-GB", { timeZone: state.tz, timeZoneName: "longOffset" });
+      const m = /GMT(?:([+-])(\d\d):(\d\d))?/.exec(f.formatToParts(new Date(t * 1000)).find((x) => x.type === "timeZoneName").value);
+      zones.set(key, m && m[1] ? (m[1] === "-" ? -1 : 1) * (m[2] * 3600 + m[3] * 60) : 0);
+    }
+    return zones.get(key);
+  };
+  zs.goodZone = (tz) => {
+    if (tz === "UTC" || tz === "browser") return true;
+    try {
+      return Boolean(new Intl.DateTimeFormat("en-GB", { timeZone: tz }));
+    } catch (e) {
+      return false;
+    }
+  };
+
+  function calendar(t, unit, add, floor) {
+    const off = zs.offset(t);
+    const d = new Date((t + off) * 1000);
+    let [y, mo, day, h, mi, s] = [d.getUTCFullYear(), d.getUTCMonth(), d.getUTCDate(), d.getUTCHours(), d.getUTCMinutes(), d.getUTCSeconds()];
+    if (floor) {
+      const cut = "smhdwMQy".indexOf(unit);
+      s = cut > 0 ? 0 : s;
+      mi = cut > 1 ? 0 : mi;
+      h = cut > 2 ? 0 : h;
+      if (unit === "w") day -= (d.getUTCDay() + 6) % 7;
+      if (cut > 4) day = 1;
+      if (unit === "Q") mo -= mo % 3;
+      if (unit === "y") mo = 0;
+    }
+    if (unit === "M") mo += add;
+    if (unit === "Q") mo += 3 * add;
+    if (unit === "y") y += add;
+    const days = unit === "d" ? add : unit === "w" ? 7 * add : 0;
+    return Date.UTC(y, mo, day + days, h, mi, s) / 1000 - off;
+  }
+
+  /** As the end of a range (`up`) rounding goes to the unit's end, as in dashboard/ranges.py.
+      Epoch seconds of `now-6h`, `now/d+8h`, `2026-11-23 03:10[:00]` (viewer's zone) or epoch ms; null if it is none of these. */
+  zs.resolve = (expr, now = zs.now(), up = false) => {
+    expr = String(expr).trim();
+    if (/^\d{11,}$/.test(expr)) return Number(expr) / 1000;
+    const abs = /^(\d{4})-(\d\d?)-(\d\d?)(?:[ T](\d\d?):(\d\d)(?::(\d\d(?:\.\d+)?))?)?\s*Z?$/.exec(expr);
+    if (abs) {
+      const t = Date.UTC(abs[1], abs[2] - 1, abs[3], abs[4] || 0, abs[5] || 0, 0) / 1000 + Number(abs[6] || 0);
+      return expr.endsWith("Z") ? t : t - zs.offset(t);
+    }
+    if (!expr.startsWith("now")) return null;
+    let t = now, rest = expr.slice(3);
+    while (rest) {
+      const m = /^(?:([+-])(\d+)|\/)([smhdwMQy])/.exec(rest);
+      if (!m) return null;
+      const add = m[1] ? Number(m[1] + m[2]) : 0;
+      t = m[1] && UNIT[m[3]] < UNIT.d ? t + add * UNIT[m[3]] : calendar(t, m[3], add, !m[1]);
+      if (!m[1] && up) t = calendar(t, m[3], 1, false) + ("smh".includes(m[3]) ? UNIT[m[3]] : 0);
+      rest = rest.slice(m[0].length);
+    }
+    return t;
+  };
+  /** [from, to] of a typed range: "45m", "now-6h to now-1h", "2026-11-23 03:10 to now"; null if not understood. */
+  zs.parseRange = (text) => {
+    text = text.trim();
+    if (/^\d+\s*[smhdwMQy]$/.test(text)) return [`now-${text.replace(/\s/g, "")}`, "now"];
+    const [from, to] = text.split(/\s+to\s+|\s*,\s*/);
+    if (zs.resolve(from) === null) return null;
+    if (to !== undefined && zs.resolve(to) === null) return null;
+    return zs.resolve(from) < zs.resolve(to || "now") ? [from, to || "now"] : null;
+  };
+
+  zs.range = (now = zs.now()) => [zs.resolve(state.from, now), zs.resolve(state.to, now, true)];
+  zs.following = () => state.to === "now" && !state.paused;
+  /** "live", "paused" or "history". */
+  zs.mode = () => (state.to !== "now" ? "history" : state.paused ? "paused" : "live");
+  /** What the server is asked for: what depends on the viewer's zone is resolved here. */
+  zs.watchRange = () => {
+    const plain = (e, up) => (/^(now([+-]\d+[smhd])*|\d{11,})$/.test(e) ? e : String(Math.round(zs.resolve(e, zs.now(), up) * 1000)));
+    return { from: plain(state.from, false), to: plain(state.to, true) };
+  };
+
+  // URL
+  function read() {
+    const q = new URLSearchParams(location.search);
+    let from = q.get("from"), to = q.get("to");
+    const centre = zs.resolve(q.get("time") || "");
+    const width = Number(q.get("time.window"));
+    if (centre !== null && width > 0) {
+      from = String(Math.round(centre * 1000 - width / 2));
+      to = String(Math.round(centre * 1000 + width / 2));
+    }
+    const home = zs.homeRange();
+    state.from = from && zs.resolve(from) !== null ? from : home.from;
+    state.to = to && zs.resolve(to) !== null ? to : from ? "now" : home.to;
+    state.tz = zs.goodZone(q.get("tz") || "UTC") ? q.get("tz") || "UTC" : "UTC";
+    state.pin = q.get("at") ? zs.resolve(q.get("at")) : null;
+    state.sel = {};
+    state.y = {};
+    for (const [k, v] of q) {
+      if (k.startsWith("sel.")) state.sel[k.slice(4)] = v.split("|");
+      if (k.startsWith("y.") && /^[-\d.e]+,[-\d.e]+$/.test(v)) state.y[k.slice(2)] = v.split(",").map(Number);
+    }
+  }
+  function url() {
+    const q = new URLSearchParams(location.search);
+    for (const k of [...q.keys()]) if (/^(from|to|tz|at|time|time\.window)$|^(sel|y)\./.test(k)) q.delete(k);
+    const home = zs.homeRange();
+    if (state.from !== home.from || state.to !== home.to) {
+      q.set("from", state.from);
+      q.set("to", state.to);
+    }
+    if (state.tz !== "UTC") q.set("tz", state.tz);
+    if (state.pin !== null) q.set("at", String(Math.round(state.pin * 1000)));
+    for (const [id, ids] of Object.entries(state.sel)) q.set(`sel.${id}`, ids.join("|"));
+    for (const [id, r] of Object.entries(state.y)) q.set(`y.${id}`, r.map((v) => Number(v.toPrecision(6))).join(","));
+    const s = q.toString().replace(/%2F/g, "/").replace(/%3A/g, ":");
+    return location.pathname + (s ? `?${s}` : "") + location.hash;
+  }
+  const current = () => location.pathname + location.search + location.hash;
+  zs.saveState = (push) => {
+    const u = url();
+    if (u === current()) return;
+    if (push) history.pushState({ zs: true }, "", u);
+    else history.replaceState(history.state, "", u);
+  };
+  /** The range a page opens on: its own (data-range="now-1h,now" on any element) or 15 minutes. */
+  zs.homeRange = () => {
+    const own = document.querySelector("[data-range]");
+    if (!own) return DEFAULT;
+    const [from, to] = own.dataset.range.split(",");
+    return zs.resolve(from) === null ? DEFAULT : { from, to: to || "now" };
+  };
+
+  /** Sets the page's range; numbers are epoch seconds. */
+  zs.setRange = (from, to, push = true) => {
+    const step = (t) => (typeof t === "number" ? String(Math.round(t * 1000)) : t);
+    [state.from, state.to, state.paused, state.hold] = [step(from), step(to), null, null];
+    zs.saveState(push);
+    zs.emit("range");
+  };
+  zs.goLive = () => {
+    const [a, b] = zs.range();
+    const home = zs.homeRange();
+    const span = state.to === "now" ? state.from : b - a <= 86400 ? `now-${Math.max(1, Math.round(b - a))}s` : home.from;
+    if (state.to !== "now" || state.paused) {
+      const from = zs.resolve(state.from) !== null && state.to === "now" ? state.from : span;
+      zs.setRange(from, "now", state.to !== "now");
+    }
+  };
+  zs.pause = (on = !state.paused) => {
+    if (state.to !== "now") return zs.goLive();
+    state.paused = on ? { now: zs.now() } : null;
+    state.hold = null;
+    zs.emit("mode");
+  };
+  zs.zoomOut = () => {
+    const [a, b] = zs.range();
+    zs.setRange(a - (b - a) / 2, Math.min(b + (b - a) / 2, Math.max(b, zs.now())));
+  };
+  zs.zoomIn = () => {
+    const [a, b] = zs.range();
+    zs.setRange(a + (b - a) / 4, b - (b - a) / 4);
+  };
+  zs.shift = (dir) => {
+    const [a, b] = zs.range();
+    const d = (dir * (b - a)) / 2;
+    zs.setRange(a + d, b + d);
+  };
+
+  read();
+  let path = location.pathname;
+  // Registered before Dash's own listener: a step between ranges of one page must not lay the page anew.
+  window.addEventListener("popstate", (e) => {
+    const same = location.pathname === path;
+    path = location.pathname;
+    const before = JSON.stringify([state.from, state.to]);
+    state.paused = state.hold = null;
+    read();
+    if (same) e.stopImmediatePropagation();
+    if (JSON.stringify([state.from, state.to]) !== before || !same) zs.emit("range");
+    zs.emit("url");
+  });
+  /** Dash moved to another page: its URL rules. */
+  zs.pageMoved = () => {
+    if (location.pathname === path) return false;
+    path = location.pathname;
+    state.paused = state.hold = null;
+    read();
+    zs.emit("url");
+    return true;
+  };
+  zs.rereadState = read;
+})();

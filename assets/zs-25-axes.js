@@ -1,0 +1,222 @@
+/* The plot's frame: where plotly put the axes, and telling plotly the ranges and ticks that we draw with.
+   xaxis._offset, _length and yaxis likewise are undocumented: tests/browser hold them to the plotly in uv.lock. */
+(() => {
+  "use strict";
+  const zs = window.zs;
+  const FONT = '"IBM Plex Sans", system-ui, sans-serif';
+  zs.font = (size = 11, weight = 400) => `${weight} ${size}px ${FONT}`;
+
+  const fit = (canvas, ctx, w, h) => {
+    const dpr = window.devicePixelRatio || 1;
+    const [pw, ph] = [Math.round(w * dpr), Math.round(h * dpr)];
+    if (canvas.width !== pw || canvas.height !== ph) {
+      canvas.width = pw;
+      canvas.height = ph;
+      canvas.style.width = `${w}px`;
+      canvas.style.height = `${h}px`;
+    }
+    ctx.setTransform(dpr, 0, 0, dpr, 0, 0);
+  };
+
+  /** Sets p.geo {x, y, w, h} (px in the plot element), p.win and p.px(t), p.py(v); false while plotly is not there. */
+  zs.layout = (p) => {
+    const W = p.plot.clientWidth, H = p.plot.clientHeight;
+    if (!W || !H) return false;
+    const gd = p.plot.querySelector(".js-plotly-plot");
+    if (gd && !(gd._fullLayout && gd._fullLayout.xaxis && gd._fullLayout.xaxis._length)) return false;
+    if (!gd && p.plot.querySelector(".zs-axes, .dash-graph")) return false;
+    p.gd = gd;
+    fit(p.canvas, p.ctx, W, H);
+    fit(p.over, p.octx, W, H);
+    p.ctx.clearRect(0, 0, W, H);
+    const dx = gd ? gd.getBoundingClientRect() : null, base = gd ? p.plot.getBoundingClientRect() : null;
+    if (gd) {
+      const { xaxis: xa, yaxis: ya } = gd._fullLayout;
+      p.geo = { x: xa._offset + dx.left - base.left, y: ya._offset + dx.top - base.top, w: xa._length, h: ya._length };
+    } else {
+      const strip = p.kind === "strip";
+      p.geo = { x: 0, y: strip ? 14 : 1, w: W, h: H - (strip ? 30 : 2) };
+    }
+    p.win = p.window(p.geo.w);
+    const { x, w } = p.geo;
+    const [a, b] = p.win;
+    p.px = (t) => x + ((t - a) / (b - a)) * w;
+    p.tx = (px) => a + ((px - x) / w) * (b - a);
+    return true;
+  };
+
+  /** Tells plotly the x window and, where given, y {range, log, ticks: [[value, label]], domain}. Only what changed. */
+  zs.axes = (p, y) => {
+    const { gd } = p;
+    const c = zs.colors();
+    const ticks = zs.timeTicks(p.win[0], p.win[1], Math.max(2, Math.floor(p.geo.w / 75)));
+    if (!gd) return;
+    const update = {};
+    const sx = p.win.join() + zs.state.tz + p.geo.w;
+    if (p.axis.x !== sx) {
+      p.axis.x = sx;
+      update["xaxis.autorange"] = false;
+      update["xaxis.range"] = [p.win[0] * 1000, p.win[1] * 1000];
+      const st = ticks.map((t) => t.join()).join();
+      if (p.axis.t !== st) {
+        p.axis.t = st;
+        update["xaxis.tickmode"] = "array";
+        update["xaxis.tickvals"] = ticks.map((t) => t[0] * 1000);
+        update["xaxis.ticktext"] = ticks.map((t) => t[1]);
+      }
+    }
+    if (y) {
+      const sy = JSON.stringify(y);
+      if (p.axis.y !== sy) {
+        p.axis.y = sy;
+        update["yaxis.autorange"] = false;
+        update["yaxis.type"] = y.log ? "log" : "linear";
+        update["yaxis.range"] = y.log ? y.range.map(Math.log10) : y.range;
+        update["yaxis.tickmode"] = "array";
+        update["yaxis.tickvals"] = y.ticks.map((t) => t[0]);
+        update["yaxis.ticktext"] = y.ticks.map((t) => t[1]);
+        update["yaxis.domain"] = y.domain || [0, 1];
+        update["yaxis.showgrid"] = !y.nogrid;
+        update["yaxis.title.text"] = "";
+      }
+    }
+    const sc = c.text3 + c.grid;
+    if (p.axis.c !== sc) {
+      p.axis.c = sc;
+      update["font.color"] = c.text3;
+      for (const a of ["xaxis", "yaxis"]) {
+        update[`${a}.tickfont.color`] = c.text3;
+        update[`${a}.tickcolor`] = c.line;
+        update[`${a}.gridcolor`] = c.grid;
+      }
+      update.paper_bgcolor = update.plot_bgcolor = "rgba(0,0,0,0)";
+    }
+    if (Object.keys(update).length) {
+      window.Plotly.relayout(gd, update);
+      const ya = gd._fullLayout.yaxis, base = p.plot.getBoundingClientRect(), own = gd.getBoundingClientRect();
+      p.geo.y = ya._offset + own.top - base.top;
+      p.geo.h = ya._length;
+    }
+  };
+
+  /** Sets p.py for a linear or log range over the plot's height. */
+  zs.setY = (p, lo, hi, log) => {
+    const { y, h } = p.geo;
+    p.yr = [lo, hi, log];
+    if (log) {
+      const a = Math.log10(lo), b = Math.log10(hi);
+      p.py = (v) => y + h - ((Math.log10(Math.max(v, 1e-30)) - a) / (b - a)) * h;
+      p.vy = (py) => 10 ** (a + ((y + h - py) / h) * (b - a));
+    } else {
+      p.py = (v) => y + h - ((v - lo) / (hi - lo)) * h;
+      p.vy = (py) => lo + ((y + h - py) / h) * (hi - lo);
+    }
+  };
+
+  // Canvas helpers shared by the kinds.
+  /** 45 degree hatch as a fill style. */
+  zs.hatch = (ctx, color) => {
+    const c = zs.colors();
+    const dpr = window.devicePixelRatio || 1;
+    const key = `${color || c.mark}${dpr}`;
+    if (!c.hatch[key]) {
+      const n = Math.round(6 * dpr);
+      const t = document.createElement("canvas");
+      t.width = t.height = n;
+      const g = t.getContext("2d");
+      g.strokeStyle = color || c.mark;
+      g.lineWidth = 1.2 * dpr;
+      for (const d of [-n, 0, n]) {
+        g.beginPath();
+        g.moveTo(d - 1, n + 1);
+        g.lineTo(d + n + 1, -1);
+        g.stroke();
+      }
+      const pattern = ctx.createPattern(t, "repeat");
+      pattern.setTransform(new DOMMatrix().scale(1 / dpr));
+      c.hatch[key] = pattern;
+    }
+    return c.hatch[key];
+  };
+  /** Text with a halo of the panel's colour. */
+  zs.halo = (ctx, s, x, y, color, weight = 500, size = 11, align = "left") => {
+    const c = zs.colors();
+    ctx.font = zs.font(size, weight);
+    ctx.textAlign = align;
+    ctx.textBaseline = "middle";
+    ctx.lineJoin = "round";
+    ctx.lineWidth = 4;
+    ctx.strokeStyle = c.panel;
+    ctx.strokeText(s, x, y);
+    ctx.fillStyle = color;
+    ctx.fillText(s, x, y);
+  };
+  zs.clip = (ctx, g, pad = 1) => {
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(g.x, g.y - pad, g.w, g.h + 2 * pad);
+    ctx.clip();
+  };
+  /** Gaps and staleness as hatch from y0 to y1, with their words where they fit. */
+  zs.paintGaps = (p, ctx, y0, y1, words = true) => {
+    const c = zs.colors();
+    const now = zs.state.to === "now" ? Math.min(zs.state.hold || zs.state.paused ? p.win[1] : zs.now(), p.win[1]) : Math.min(p.win[1], zs.now());
+    const found = p.gaps(now);
+    p.gapList = found.gaps;
+    p.staleFrom = found.any ? found.staleFrom : null;
+    const bands = found.gaps.map(([a, b]) => [a, b, `no samples ${zs.span(b - a)}`]);
+    if (p.staleFrom !== null) bands.push([p.staleFrom, now, `stale ${zs.span(now - p.staleFrom)}`]);
+    for (const [a, b, text] of bands) {
+      const xa = Math.max(p.geo.x, p.px(a)), xb = Math.min(p.geo.x + p.geo.w, p.px(b));
+      if (xb <= xa) continue;
+      ctx.fillStyle = zs.hatch(ctx);
+      ctx.fillRect(xa, y0, Math.max(1, xb - xa), y1 - y0);
+      if (!words || b - a < 5) continue;
+      ctx.font = zs.font(11);
+      const w = ctx.measureText(text).width;
+      const left = xa - w - 4 > p.geo.x;
+      if (!left && xb + w + 4 > p.geo.x + p.geo.w) continue;
+      zs.halo(ctx, text, left ? xa - 4 : xb + 4, y0 + 8, c.text3, 400, 11, left ? "right" : "left");
+    }
+  };
+  /** Events as dashed accent lines; the topmost panel carries the flags. */
+  zs.paintEvents = (p, ctx, y0, y1) => {
+    const c = zs.colors();
+    let taken = -1e9;
+    for (const e of p.events || []) {
+      if (e.time > p.win[1] || (e.until || e.time) < p.win[0]) continue;
+      const x = Math.round(p.px(e.time)) + 0.5;
+      const color = e.severity === "bad" ? c.bad : c.accent;
+      if (e.time >= p.win[0]) {
+        ctx.strokeStyle = color;
+        ctx.lineWidth = 1;
+        ctx.setLineDash([3, 3]);
+        ctx.beginPath();
+        ctx.moveTo(x, y0);
+        ctx.lineTo(x, y1);
+        ctx.stroke();
+        ctx.setLineDash([]);
+      }
+      if (!zs.isTop(p) && p.kind !== "strip") continue;
+      ctx.font = zs.font(11);
+      const w = ctx.measureText(e.text).width;
+      const right = x + w + 8 < p.geo.x + p.geo.w && p.kind !== "strip";
+      const left = right ? x + 4 : Math.max(p.geo.x, x - w - 5);
+      if (left < taken + 8) continue;
+      taken = left + w;
+      zs.halo(ctx, e.text, left, p.kind === "strip" ? 7 : Math.max(8, y0 + (p.kind === "heat" ? -7 : 8)), color, 400, 11);
+    }
+  };
+  /** Is this the topmost panel of its column? */
+  zs.isTop = (p) => p.top === true;
+  zs.findTop = () => {
+    let best = null, y = Infinity, x = Infinity;
+    for (const q of zs.panels.values()) {
+      q.top = false;
+      if (q.kind === "strip" || q.kind === "spark") continue;
+      const r = q.el.getBoundingClientRect();
+      if (r.top < y - 2 || (Math.abs(r.top - y) <= 2 && r.left < x)) [best, y, x] = [q, r.top, r.left];
+    }
+    if (best) best.top = true;
+  };
+})();

@@ -1,0 +1,247 @@
+/* Heat map: time across, buckets at their true bounds up, count as colour by rank (default), square root or linear.
+   One image pixel per cell, stretched row by row without smoothing; where columns are narrower than a device pixel
+   they are summed, so a lone outlier is never lost between pixels. */
+(() => {
+  "use strict";
+  const zs = window.zs;
+  const OVER = 8, SPACE = 7; // overflow row and the room under it, px
+
+  /** lut[count bin] -> step of the ramp; also the counts at the ends and thirds for the scale. */
+  const BINS = 4096, HALF = 2048;
+  const bin = (v) => (v < HALF ? v | 0 : Math.min(BINS - 1, HALF + Math.floor(Math.log2(v / HALF) * 64)));
+  const unbin = (b) => (b < HALF ? b : Math.round(HALF * 2 ** ((b - HALF) / 64)));
+
+  function coloring(cells, how, steps) {
+    const hist = new Uint32Array(BINS);
+    let n = 0, max = 0;
+    for (let i = 0; i < cells.length; i++) {
+      const v = cells[i];
+      if (!(v > 0)) continue;
+      hist[bin(Math.max(1, v))] += 1;
+      n += 1;
+      if (v > max) max = v;
+    }
+    const lut = new Uint8Array(BINS);
+    const at = [];
+    let below = 0;
+    for (let b = 0; b < BINS; b++) {
+      if (how === "rank") {
+        // A count's place: share of cells with less, its own half taken in; one event is always the first step.
+        const place = n ? (below + hist[b] / 2) / n : 0;
+        lut[b] = b <= 1 ? 0 : Math.min(steps - 1, Math.max(hist[b] && below === 0 ? 0 : 1, Math.floor(place * steps)));
+      } else {
+        const x = unbin(b) / (max || 1);
+        lut[b] = Math.min(steps - 1, Math.floor((how === "sqrt" ? Math.sqrt(x) : x) * steps));
+      }
+      if (hist[b]) {
+        while (at.length < 3 && below + hist[b] > (n * [0, 1 / 3, 2 / 3][at.length])) at.push(unbin(b));
+        below += hist[b];
+      }
+    }
+    const scale = how === "rank" ? [...at, Math.round(max)] : [0, 1 / 3, 2 / 3, 1].map((x) => Math.round(max * (how === "sqrt" ? x * x : x)));
+    return { lut, scale: n ? scale : [], max };
+  }
+
+  function ramp(c) {
+    if (!c.heat32) {
+      c.heat32 = Uint32Array.from(c.heat.map((css) => {
+        const [r, g, b] = zs.rgb(css);
+        return (255 << 24) | (b << 16) | (g << 8) | r;
+      }));
+    }
+    return c.heat32;
+  }
+
+  /** Bounds shown: [lo, hi] of the axis and the first row that overflows. */
+  function shown(p) {
+    const { bounds, rows } = p.heat;
+    const unit = p.meta.heat.unit || p.meta.unit;
+    const positive = bounds.filter((b) => b > 0 && Number.isFinite(b));
+    let lo = positive[0], hi = Math.min(bounds[rows - 1], 1e300);
+    if (!Number.isFinite(hi)) hi = positive[positive.length - 1];
+    if (p.meta.yrange) [lo, hi] = p.meta.yrange;
+    else if (unit === "s") [lo, hi] = [Math.max(lo, Math.min(1e-4, lowest(p) || 1e-4)), Math.min(hi, 1)];
+    const zoomed = zs.state.y[p.id];
+    if (zoomed) [lo, hi] = zoomed;
+    let over = bounds.findIndex((b) => b >= hi * 0.999);
+    if (over < 0) over = rows;
+    return { lo, hi, over, unit };
+  }
+  function lowest(p) {
+    // The lowest bucket that holds more than a thousandth of what is shown.
+    const [i0, i1] = p.columns();
+    const { rows, counts, bounds } = p.heat;
+    const sums = new Float64Array(rows);
+    let all = 0;
+    for (let i = i0; i < i1; i++) for (let r = 0; r < rows; r++) {
+      const v = counts[i * rows + r];
+      if (v > 0) {
+        sums[r] += v;
+        all += v;
+      }
+    }
+    let acc = 0;
+    for (let r = 0; r < rows; r++) {
+      acc += sums[r];
+      if (acc > all / 1000) {
+        const held = p.axis.lowest;
+        const b = bounds[r] || bounds[1];
+        if (!held || b < held || b > held * 8) p.axis.lowest = b;
+        return p.axis.lowest;
+      }
+    }
+    return 0;
+  }
+
+  zs.kinds.heat = (p, ctx) => {
+    if (!p.heat) return zs.kinds.lines(p, ctx);
+    const c = zs.colors();
+    const { bounds, rows, counts } = p.heat;
+    const { lo, hi, over, unit } = shown(p);
+    const H = p.plot.clientHeight;
+    const room = over < rows ? OVER + SPACE : 0;
+    const ph = p.gd ? p.gd._fullLayout._size.h : H;
+    const ticks = zs.logTicks(lo, hi, unit);
+    zs.axes(p, { range: [lo, hi], log: true, ticks, domain: [0, 1 - room / ph], nogrid: true });
+    const g = p.geo;
+    zs.setY(p, lo, hi, true);
+    const [i0, i1] = p.columns();
+    const n = i1 - i0;
+    const dpr = window.devicePixelRatio || 1;
+    const x0 = p.px(p.start + i0 * p.step), x1 = p.px(p.start + i1 * p.step);
+    // Sum columns that share a device pixel.
+    const most = Math.max(1, Math.round((x1 - x0) * dpr));
+    const fold = Math.max(1, Math.ceil(n / most));
+    const cols = Math.ceil(n / fold);
+    const cells = new Float32Array(cols * rows);
+    if (fold === 1) cells.set(counts.subarray(i0 * rows, i1 * rows));
+    else {
+      for (let i = 0; i < n; i++) for (let r = 0; r < rows; r++) {
+        const v = counts[(i0 + i) * rows + r];
+        if (v > 0) cells[Math.floor(i / fold) * rows + r] += v;
+      }
+    }
+    const how = (zs.state.sel[`${p.id}.color`] || ["rank"])[0];
+    const pal = ramp(c);
+    const { lut, scale } = coloring(cells, how, pal.length);
+    p.scale = { how, scale };
+    if (cols && rows) {
+      if (!p.image || p.image.width !== cols || p.image.height !== rows) {
+        p.image = new OffscreenCanvas(cols, rows + 1);
+        p.imageData = new ImageData(cols, rows + 1);
+        p.pixels = new Uint32Array(p.imageData.data.buffer);
+      }
+      const px = p.pixels;
+      px.fill(0);
+      // Image row 0 is the lowest bucket; row `rows` gathers what overflows.
+      for (let i = 0; i < cols; i++) {
+        const o = i * rows;
+        let sum = 0;
+        for (let r = 0; r < rows; r++) {
+          const v = cells[o + r];
+          if (!(v > 0)) continue;
+          px[r * cols + i] = pal[lut[bin(v < 1 ? 1 : v)]];
+          if (r >= over) sum += v;
+        }
+        if (sum > 0) px[rows * cols + i] = pal[lut[bin(sum < 1 ? 1 : sum)]];
+      }
+      const ictx = p.image.getContext("2d");
+      ictx.putImageData(p.imageData, 0, 0);
+      ctx.imageSmoothingEnabled = false;
+      const w = (cols * fold * (x1 - x0)) / n;
+      zs.clip(ctx, g, 0);
+      let first = 0;
+      while (first < rows - 1 && bounds[first + 1] <= lo) first += 1;
+      // Equal rows (a quantize's powers of two on a log axis) go in one call, others each at its true bounds.
+      const edge = (r) => (r >= rows ? bounds[rows - 1] * (bounds[rows - 1] / (bounds[rows - 2] || 1) || 2) : Math.max(bounds[r], lo * 1e-3));
+      const ys = [];
+      for (let r = first; r <= over; r++) ys.push(Math.round(p.py(edge(r)) * dpr) / dpr);
+      for (let r = first; r < over; r++) {
+        const yTop = ys[r - first + 1], yBottom = ys[r - first];
+        ctx.drawImage(p.image, 0, r, cols, 1, x0, yTop, w, yBottom - yTop);
+      }
+      ctx.restore();
+      if (room) {
+        const oy = g.y - SPACE - OVER;
+        zs.clip(ctx, { x: g.x, y: oy, w: g.w, h: OVER }, 0);
+        ctx.drawImage(p.image, 0, rows, cols, 1, x0, oy, w, OVER);
+        ctx.restore();
+        ctx.fillStyle = c.line;
+        ctx.fillRect(g.x, Math.round(g.y - SPACE / 2), g.w, 1);
+        ctx.font = zs.font(11);
+        ctx.textAlign = "right";
+        ctx.textBaseline = "middle";
+        ctx.fillStyle = c.text3;
+        ctx.fillText(`> ${zs.fmtText(hi, unit)}`, g.x - 6, oy + OVER / 2);
+      }
+      p.cells = { first, over, edge, lo, hi, unit, fold, i0 };
+    }
+    p.bottom = g.y + g.h;
+    const top = g.y - room;
+    overlays(p, ctx, c, i0, i1);
+    zs.paintGaps(p, ctx, top, p.bottom, false);
+    zs.paintEvents(p, ctx, top, p.bottom);
+  };
+
+  function overlays(p, ctx, c, i0, i1) {
+    p.series = [];
+    const g = p.geo;
+    zs.clip(ctx, g, 0);
+    let nth = 0;
+    p.meta.series.forEach((s, r) => {
+      const table = s.group === "table";
+      if (!p.isDrawn(s) || (table && !p.selected(s))) return;
+      const path = new Path2D();
+      const o = r * p.cap;
+      let pen = false;
+      for (let i = i0; i < i1; i++) {
+        const v = p.values[o + i];
+        if (!(v > 0)) {
+          pen = pen && v === 0;
+          continue;
+        }
+        const x = p.px(p.start + (i + 0.5) * p.step), y = p.py(v);
+        if (pen) path.lineTo(x, y);
+        else path.moveTo(x, y);
+        pen = true;
+      }
+      ctx.lineJoin = "round";
+      ctx.setLineDash(s.dash === "solid" && nth === 0 ? [] : s.dash === "dot" ? [2, 3] : [6, 4]);
+      ctx.strokeStyle = c.bg;
+      ctx.lineWidth = 4;
+      ctx.stroke(path);
+      ctx.strokeStyle = s.state === "bad" ? c.bad : c.text;
+      ctx.lineWidth = 1.75;
+      ctx.stroke(path);
+      ctx.setLineDash([]);
+      nth += 1;
+      p.series.push({ r, s, named: true, y: (i) => p.py(p.values[o + i]) });
+    });
+    ctx.restore();
+  }
+
+  /** Cell under (t, py): {t0, t1, lo, hi, count, unit, box} or null. */
+  zs.cellAt = (p, t, py) => {
+    const k = p.cells;
+    if (!k || !p.heat) return null;
+    const i = Math.floor((t - p.start) / p.step);
+    if (i < 0 || i >= p.n) return null;
+    const inOver = k.over < p.heat.rows && py < p.geo.y - SPACE / 2;
+    const v = p.vy(py);
+    let r = inOver ? k.over : p.heat.bounds.findIndex((b, j) => v >= b && v < k.edge(j + 1));
+    if (r < 0) return null;
+    const from = Math.floor((i - k.i0) / k.fold) * k.fold + k.i0;
+    let count = 0, has = false;
+    for (let j = from; j < from + k.fold && j < p.n; j++) {
+      for (let q = r; q < (inOver ? p.heat.rows : r + 1); q++) {
+        const x = p.heat.counts[j * p.heat.rows + q];
+        if (x === x) has = true;
+        if (x > 0) count += x;
+      }
+    }
+    const t0 = p.start + from * p.step, t1 = t0 + k.fold * p.step;
+    const hi = inOver ? Infinity : k.edge(r + 1);
+    const y0 = inOver ? p.geo.y - SPACE - OVER : p.py(hi), y1 = inOver ? y0 + OVER : p.py(Math.max(p.heat.bounds[r], k.lo));
+    return { t0, t1, lo: p.heat.bounds[r], hi, count, has, unit: k.unit, row: r, col: from, box: [p.px(t0), y0, p.px(t1) - p.px(t0), y1 - y0] };
+  };
+})();
