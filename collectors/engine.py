@@ -124,6 +124,8 @@ class Engine:
         self._rows: dict[str, dict[str, list[Any]]] = {}
         self._unwritten: deque[tuple[int, dict[str, pa.Table]]] = deque()
         self._store_down = False
+        self.lags: deque[float] = deque(maxlen=100_000)
+        """Seconds from an arrival to its durable append, newest last; read by the benchmark."""
 
     # -- the loop ------------------------------------------------------------------------------------------
 
@@ -221,6 +223,7 @@ class Engine:
         done = time.time()
         for stream, at in arrived:
             stream.lag = max(stream.lag, done - at)
+            self.lags.append(done - at)
 
     def _place(self, item: _Arrived) -> None:
         """Stamp an arrival's batches and add their rows."""
