@@ -13,6 +13,7 @@ import importlib
 import math
 import re
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class StoreError(RuntimeError):
     """The history cannot answer or take rows; says which table or file and why."""
 
 
-def connect(folder: Path, *, read_only: bool, memory: str = "300MB", threads: int = 2) -> duckdb.DuckDBPyConnection:
+def connect(folder: Path, *, read_only: bool, memory: str, threads: int = 2) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection with the folder's history attached as ``lake``. Raises duckdb.Error."""
     con = duckdb.connect(
         ":memory:",
@@ -91,7 +92,7 @@ class Lake:
         self.lock = threading.RLock()
         (folder / DATA).mkdir(parents=True, exist_ok=True)
         try:
-            self.con = connect(folder, read_only=False)
+            self.con = connect(folder, read_only=False, memory="300MB", threads=1)
             self._prepare()
         except duckdb.Error as e:
             raise StoreError(f"{folder / CATALOG}: {e}") from e
@@ -144,7 +145,10 @@ class Lake:
 
     def _insert(self, schema: Schema, level: Level, batch: pa.Table) -> None:
         name = self._ensure(schema, level)
-        columns = [c for c, _ in query.stored(schema, level) if c in batch.column_names]
+        given = {
+            c for c, column in zip(batch.column_names, batch.columns, strict=True) if column.null_count < len(column)
+        }
+        columns = [c for c, _ in query.stored(schema, level) if c in given]  # most hosts fill a third of a schema
         names = ", ".join(quote(c) for c in columns)
         order = ", ".join(quote(c) for c in query.sort_keys(schema))
         self.con.execute(f"INSERT INTO lake.{quote(name)} ({names}) SELECT {names} FROM batch ORDER BY {order}")
@@ -161,7 +165,7 @@ class Lake:
 
     def _rollup(self, schema: Schema, batch: pa.Table, source: Level, to: Level, seq: int) -> pa.Table:
         """`batch` (rows of level `source`) aggregated to rows of level `to`, marked with `seq`. Columns without a
-        single value are left out: most hosts fill a third of a schema."""
+        single value are left out."""
         keys = {"time", *schema.keys}
         values = [c for c in schema.columns if c.name not in keys and batch[c.name].null_count < len(batch)]
         part = query.Part("batch", source)
@@ -172,12 +176,12 @@ class Lake:
     def _transaction(self) -> _Transaction:
         return _Transaction(self)
 
-    def take(self, frames: dict[str, list[pa.Table]], seq: int) -> None:
+    def take(self, frames: Iterable[tuple[str, list[pa.Table]]], seq: int) -> None:
         """One transaction: the rows, their 1-minute rollup, and the mark `seq`. Raises StoreError; then nothing of
         it is in the history."""
         last = 0
         with self.lock, self._transaction():
-            for name, tables in frames.items():
+            for name, tables in frames:
                 schema = SCHEMAS.get(name)
                 if schema is None:
                     log.error("spooled rows of a table that no schema declares are left out", table=name)

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -161,28 +161,32 @@ class Spool:
             ).fetchone()
         return last
 
-    def take(self, after: int, upto: int) -> dict[str, list[pa.Table]]:
-        """Frames of the appends after < seq <= upto per table, oldest first. Bytes that do not decode are kept in
-        the table `rejected` and named in the log."""
+    def take(self, after: int, upto: int) -> Iterator[tuple[str, list[pa.Table]]]:
+        """Frames of the appends after < seq <= upto, oldest first, one table name after the other (so that one
+        table's minute is in memory at a time). Bytes that do not decode are kept in the table `rejected` and named
+        in the log."""
+        span = (after, upto)
         with self._take_lock:
-            rows = self._take.execute(
-                "SELECT seq, name, ipc FROM spool WHERE seq > ? AND seq <= ? AND rows > 0 ORDER BY seq", (after, upto)
+            names = self._take.execute(
+                "SELECT DISTINCT name FROM spool WHERE seq > ? AND seq <= ? AND rows > 0 ORDER BY name", span
             ).fetchall()
-        out: dict[str, list[pa.Table]] = {}
-        for seq, name, ipc in rows:
-            try:
-                out.setdefault(name, []).append(decode(ipc))
-            except (pa.ArrowException, OSError) as e:
-                log.error(
-                    "a spooled frame is damaged, kept in 'rejected'",
-                    file=str(self.path),
-                    seq=seq,
-                    table=name,
-                    why=str(e),
-                )
-                with self._take_lock:
-                    self._take.execute("INSERT INTO rejected VALUES (?, ?, ?)", (seq, name, ipc))
-        return out
+        for (name,) in names:
+            with self._take_lock:
+                rows = self._take.execute(
+                    "SELECT seq, ipc FROM spool WHERE name = ? AND seq > ? AND seq <= ? ORDER BY seq", (name, *span)
+                ).fetchall()
+            tables = []
+            for seq, ipc in rows:
+                try:
+                    tables.append(decode(ipc))
+                except (pa.ArrowException, OSError) as e:
+                    where = {"file": str(self.path), "seq": seq, "table": name}
+                    log.error("a spooled frame is damaged, kept in 'rejected'", **where, why=str(e))
+                    with self._take_lock:
+                        self._take.execute("INSERT INTO rejected VALUES (?, ?, ?)", (seq, name, ipc))
+            del rows
+            if tables:
+                yield name, tables
 
     def drop(self, upto: int) -> None:
         """Forgets appends up to `upto`: the history has them."""
