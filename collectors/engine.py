@@ -64,6 +64,9 @@ class Stream:
     errors: int = 0
     lag: float = 0.0
     why: str = ""
+    complaint: str = ""
+    """Last parse error since the last health row."""
+    quiet_until: float = 0.0
     stderr: deque[str] = field(default_factory=lambda: deque(maxlen=5))
     restarts: Backoff = field(default_factory=Backoff)
     restart_at: float | None = None
@@ -297,12 +300,12 @@ class Engine:
                 dropped=[float(s.refused + (s.running.dropped if s.running else 0)) for s in streams]
                 + [None] * len(missing),
                 errors=[float(s.errors) for s in streams] + [None] * len(missing),
-                why=[s.why for s in streams] + [m.why for m in missing],
+                why=[s.complaint or s.why for s in streams] + [m.why for m in missing],
                 fix=["" for _ in streams] + [m.fix for m in missing],
             )
             for s in streams:
                 s.lines = s.rows = s.errors = s.refused = 0
-                s.lag = 0.0
+                s.lag, s.complaint = 0.0, ""
 
     # -- links ---------------------------------------------------------------------------------------------
 
@@ -522,9 +525,11 @@ class Engine:
 
     def _parse_error(self, run: HostRun, stream: Stream, why: str) -> None:
         stream.errors += 1
-        if stream.why != why:
-            stream.why = why
-            log.warning("cannot read", host=run.name, source=stream.source, why=why)
+        stream.complaint = why
+        now = time.monotonic()
+        if now >= stream.quiet_until:
+            stream.quiet_until = now + 60.0
+            log.warning("cannot read; not told again for a minute", host=run.name, source=stream.source, why=why)
 
     def _end_stream(self, run: HostRun, stream: Stream) -> None:
         running, stream.running = stream.running, None
