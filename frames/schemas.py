@@ -225,6 +225,7 @@ ZPOOL_IOSTAT = declare(
     gauge("asyncq_wait_write", "s", "mean time in the asynchronous write queue (-l)"),
     gauge("scrub_wait", "s", "mean time in the scrub queue (-l)"),
     gauge("trim_wait", "s", "mean time in the trim queue (-l)"),
+    gauge("rebuild_wait", "s", "mean time in the rebuild queue (-l)"),
     gauge("syncq_read_pend", "1", "synchronous reads pending (-q)"),
     gauge("syncq_read_activ", "1", "synchronous reads issued to disk (-q)"),
     gauge("syncq_write_pend", "1", "synchronous writes pending (-q)"),
@@ -597,11 +598,14 @@ def bounds(name: str) -> list[float]:
     'quantize': 64 buckets from 0. 'quantize_signed': 127 buckets -2**62 … -1, 0, 1 … 2**62.
     'lquantize:low:high:step': an underflow bucket (-inf), then each step, then the overflow bucket.
     'llquantize:factor:low_magnitude:high_magnitude:nsteps': underflow (0), then nsteps per magnitude, overflow.
+    'list:-inf,0,5,10': as spelled out.
     Source: Solaris Dynamic Tracing Guide, "Aggregations"; illumos dtrace(1M) llquantize.
     Raises SchemaError for an unknown name.
     """
     kind, *args = name.split(":")
     try:
+        if kind == "list" and len(args) == 1:
+            return [float(a) for a in args[0].split(",")]
         numbers = [int(a) for a in args]
         if kind == "quantize" and not args:
             return list(BOUNDS_QUANTIZE)

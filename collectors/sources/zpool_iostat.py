@@ -1,0 +1,447 @@
+"""zpool_iostat: what every pool and vdev holds, reads and writes.
+
+Forms, all by one parser: `zpool iostat -v N` with its headings (Solaris 10 `used avail`, later `alloc free`; old
+releases print `raidz1`, later `raidz1-0`; -l, -q and -c add columns, which the heading names) and the tabs of -Hp.
+Source: zpool(1M) of Solaris 10 and illumos, zpool-iostat(8) of OpenZFS, and their zpool_main.c.
+
+What -Hp does not tell: it has no indentation, no heading, and an empty line where a section such as `logs` would
+be named. So the variants that use it print one table with headings first, from which columns and tree are learnt.
+Once the vdevs change in mid-stream, or without that table, the tree is rebuilt: only a top-level vdev has space of
+its own (alloc + free > 0), whatever has none belongs to the group above it, a `replacing` or `spare` has two
+children; a faulted top-level disk shows no space and is taken for a child of the group before it. A section that
+was never named is called `section-1`, `section-2`, and its class is unknown. Old releases print log devices among
+the others; those are data to us.
+
+The first report of a stream is the mean since boot, never an interval: dropped, except under -y, which leaves it
+out by itself. An interval ends when as many rows have come, with the same names, as in the one before; else at
+the next heading, stamp or repetition of a pool, or when the output rests on a closing line.
+"""
+
+from __future__ import annotations
+
+import re
+from calendar import timegm
+from itertools import islice
+from time import strptime
+from typing import Any
+
+from collectors.base import Batch, Context, ParseError, Source, Variant
+from collectors.units import Memo, Number, nanoseconds, nicenum
+from collectors.vdevs import SECTIONS, Tree, Vdev, is_group
+from frames.schemas import ZPOOL_IOSTAT
+
+BASE = ["alloc", "free", "read_ops", "write_ops", "read_bytes", "write_bytes"]
+_WAITS = [f"{q}_wait_{d}" for q in ("total", "disk", "syncq", "asyncq") for d in ("read", "write")]
+_WAITS += ["scrub_wait", "trim_wait", "rebuild_wait"]
+_QUEUES = [
+    f"{q}_{s}"
+    for q in (
+        "syncq_read",
+        "syncq_write",
+        "asyncq_read",
+        "asyncq_write",
+        "scrubq_read",
+        "trimq_write",
+        "rebuildq_write",
+    )
+    for s in ("pend", "activ")
+]
+WIDTHS = {
+    6 + waits + queues: BASE + _WAITS[:waits] + _QUEUES[:queues]
+    for queues in (14, 12, 10, 0)
+    for waits in (11, 10, 9, 0)
+}
+"""Columns of -Hp by their number, where no heading was seen: -l is 9, 10 or 11 (OpenZFS 0.7, 0.8, 2.1), -q is 10,
+12 or 14. Ten more than the base is taken for the -l of 0.8, not for the -q of 0.7."""
+
+HEADINGS = {
+    "capacity alloc": "alloc",
+    "capacity used": "alloc",
+    "capacity free": "free",
+    "capacity avail": "free",
+    "operations read": "read_ops",
+    "operations write": "write_ops",
+    "bandwidth read": "read_bytes",
+    "bandwidth write": "write_bytes",
+    "scrub wait": "scrub_wait",
+    "trim wait": "trim_wait",
+    "rebuild wait": "rebuild_wait",
+}
+_PLAIN = set(ZPOOL_IOSTAT.by_name) - {"alloc"}
+_NONE: Number = (None, None)
+MOST_ROWS = 50_000
+_STAMP = re.compile(r"\d{9,11}")
+_DATE = re.compile(r".*\b\d?\d:\d\d:\d\d\b.*\d{4}.*|.*\d{4}.*\b\d?\d:\d\d:\d\d\b.*")
+ABSURD = 2.0**53
+"""A rate above this is a difference gone negative in the tool, as happens when the vdevs change."""
+
+_counts, _times = Memo(nicenum), Memo(nanoseconds)
+_Cells = list[Number] | None
+"""What a row holds; None for the heading of a section."""
+
+
+class IostatParser:
+    """Rows of one host's `zpool iostat -v`; see the module for forms and for what ends an interval.
+
+    `first_is_interval`: the command has -y, so its first report is an interval like the others.
+    `learn`: a table with headings stands before the rows of -H; it is read for columns and tree only.
+    """
+
+    def __init__(self, ctx: Context, *, first_is_interval: bool = False, learn: bool = False) -> None:
+        self._host = ctx.host
+        self._line_no = 0
+        self._learning = learn
+        self._drop_first = self._drop = not first_is_interval
+        self._tabs = False
+        self._headed = False  # headings come before every report
+        self._groups: list[str] = []
+        self._heading_line = ""
+        self._extra = False  # columns of -c scripts stand behind those we know
+        self._width = 0
+        self._set_columns(BASE)
+        self._layout: list[Vdev] = []
+        self._known: list[str] = []  # names of the report before, as printed; "" for a section of -H
+        self._first = ""  # the name that begins a report
+        self._stamp: float | None = None
+        self._bad = False
+        self._begin()
+
+    def _set_columns(self, columns: list[str]) -> None:
+        self._columns = columns
+        self._memos = [_times if "wait" in c else _counts for c in columns]
+
+    def _begin(self) -> None:
+        self._names: list[str] = []
+        self._cells: list[_Cells] = []
+        self._pools: set[str] = set()
+        self._taken = 0  # rows of this report that were emitted
+        self._closed = False
+
+    def feed(self, line: str, at: float) -> list[Batch]:
+        self._line_no += 1
+        if "\t" in line:
+            return self._row_of_tabs(line)
+        if line[:1] == "-" and not line.strip("- "):
+            if not self._extra:
+                self._width = len(line)
+            self._closed = bool(self._names)
+            return []
+        n = len(self._columns)
+        parts = (line[: self._width] if self._extra else line).rsplit(None, n)
+        if len(parts) == n + 1:
+            try:
+                cells = [memo[t] for memo, t in zip(self._memos, parts[1:], strict=True)]
+            except ValueError:
+                return self._other(line)
+            if len(line) < self._width and not self._extra:
+                return self._refuse(line, "the row is cut", len(line))
+            return self._row(parts[0], cells)
+        return self._other(line)
+
+    def idle(self, at: float) -> list[Batch]:
+        if self._closed or len(self._names) == len(self._known):
+            return self._complete()
+        return []
+
+    def end(self, at: float) -> list[Batch]:
+        if self._closed or not self._known:
+            return self._complete()
+        return []
+
+    def _row(self, name: str, cells: list[Number]) -> list[Batch]:
+        """A row of the form with headings; `name` keeps its indentation."""
+        if self._tabs:
+            return self._refuse(name, "a row without tabs among rows of -H")
+        out: list[Batch] = []
+        if name[0] == " ":
+            if not self._pools:
+                return self._refuse(name, "a vdev before its pool")
+            self._cells.append(cells)
+        elif name in SECTIONS and self._pools and all(v is None for v, _ in cells):
+            self._cells.append(None)
+        else:
+            whole = 0 < self._taken == len(self._names)
+            if name in self._pools or (whole and not self._headed) or (self._bad and name == self._first):
+                out = self._next()
+            if self._bad:
+                return out
+            self._pools.add(name)
+            self._cells.append(cells)
+        self._names.append(name)
+        self._closed = False
+        return out + self._if_whole()
+
+    def _row_of_tabs(self, line: str) -> list[Batch]:
+        name, *texts = line.split("\t")
+        if not self._tabs:
+            self._learn()
+        if len(texts) != len(self._columns):
+            if len(texts) not in WIDTHS:
+                return self._refuse(line, f"{len(texts)} columns, which no release prints", len(line))
+            self._set_columns(WIDTHS[len(texts)])
+        cells: list[Number] = []
+        column = len(name) + 2
+        for memo, t in zip(self._memos, texts, strict=True):
+            try:
+                cells.append((float(t), None) if memo is _counts and t.isdecimal() else memo[t])
+            except ValueError as e:
+                return self._refuse(line, str(e), column)
+            column += len(t) + 1
+        if not name.strip():
+            return self._refuse(line, "a row without a name")
+        self._first = self._first or name
+        out: list[Batch] = []
+        expected = self._known[len(self._names)] if len(self._names) < len(self._known) else None
+        if name == self._first and name != expected and (self._names or self._bad):
+            out = self._next()
+        if self._bad:
+            return out
+        self._names.append(name)
+        self._cells.append(cells)
+        return out + self._if_whole()
+
+    def _learn(self) -> None:
+        """The first row of -H. What stood before it was the table of headings."""
+        self._complete()
+        self._known = ["" if v.kind == "section" else v.device for v in self._layout]
+        self._first = self._known[0] if self._known else ""
+        self._tabs, self._drop, self._bad = True, self._drop_first, False
+        self._begin()
+
+    def _other(self, line: str) -> list[Batch]:
+        """A line that is not a row: heading, stamp, section of -H, or nothing that we know."""
+        tokens = line.split()
+        if not tokens:
+            if self._tabs and self._names:
+                self._names.append("")
+                self._cells.append(None)
+                return self._if_whole()
+            return []
+        if tokens[:2] == ["capacity", "operations"]:
+            self._groups = tokens
+            self._headed = self._headed or bool(self._known)
+            return self._next()
+        if self._groups and tokens[0] in ("pool", "vdev") and tokens[1:2] and tokens[1] in ("alloc", "used"):
+            return self._heading(tokens[1:], line)
+        if len(tokens) == 1 and _STAMP.fullmatch(tokens[0]):
+            out = self._next()
+            self._stamp = float(tokens[0])
+            return out
+        if _DATE.fullmatch(line):
+            out = self._next()
+            self._stamp = _utc(tokens)
+            return out
+        if line.strip() == "no pools available":
+            return self._next()
+        return self._refuse(line, "neither a row nor a heading")
+
+    def _heading(self, tokens: list[str], line: str) -> list[Batch]:
+        if line == self._heading_line:
+            return []
+        columns: list[str] = []
+        for group in self._groups:
+            at = len(columns)
+            for token in tokens[at : at + (1 if tokens[at : at + 1] == ["wait"] else 2)]:
+                columns.append(HEADINGS.get(f"{group} {token}", f"{group}_{token}"))
+        if not set(BASE) <= set(columns):
+            return self._refuse(line, "a heading that lacks columns")
+        self._heading_line, self._extra = line, len(columns) < len(tokens)
+        self._set_columns(columns)
+        if self._extra:
+            *_, last = islice(re.finditer(r"\S+", line), len(columns) + 1)
+            self._width = last.end()
+        return []
+
+    def _refuse(self, line: str, why: str, column: int = 1) -> list[Batch]:
+        """Drops this report and raises, unless it is being dropped already because of an earlier line."""
+        if self._bad:
+            return []
+        self._first = self._first or (self._names[0] if self._names else "")
+        self._begin()
+        self._bad = True
+        raise ParseError("zpool_iostat", self._host, self._line_no, line, why, column)
+
+    def _if_whole(self) -> list[Batch]:
+        if len(self._names) > MOST_ROWS:
+            return self._refuse(self._names[-1], f"no end of the report after {MOST_ROWS} rows")
+        return self._complete() if self._names == self._known else []
+
+    def _next(self) -> list[Batch]:
+        """A report has ended and another one begins."""
+        out = self._complete()
+        self._drop = self._drop and not self._bad
+        self._bad = False
+        self._begin()
+        return out
+
+    def _complete(self) -> list[Batch]:
+        """The rows that have not been emitted yet."""
+        names, taken = self._names, self._taken
+        if len(names) == taken or self._bad:
+            return []
+        changed = names != self._known
+        if changed:
+            build = by_space if self._tabs else by_indentation
+            self._layout = build(names, self._cells, self._layout)
+            self._known, self._first = list(names), names[0]
+        self._taken = len(names)
+        if self._learning and not self._tabs:
+            return []
+        if self._drop:
+            self._drop = False
+            return []
+        return [self._batch(taken, changed)]
+
+    def _batch(self, taken: int, changed: bool) -> Batch:
+        rows = [(v, c) for v, c in zip(self._layout[taken:], self._cells[taken:], strict=True) if c is not None]
+        vdevs = [v for v, _ in rows]
+        out: dict[str, list[Any]] = {
+            "pool": [v.pool for v in vdevs],
+            "vdev": [v.path for v in vdevs],
+            "device": [v.device for v in vdevs],
+            "kind": [v.kind for v in vdevs],
+            "alloc_class": [v.alloc_class for v in vdevs],
+        }
+        columns = dict(zip(self._columns, zip(*(c for _, c in rows), strict=True), strict=False))
+        # where a vdev has no space of its own, -p prints 0 and the other form "-"
+        space = [
+            (a, f) if a[0] or f[0] else (_NONE, _NONE) for a, f in zip(columns["alloc"], columns["free"], strict=True)
+        ]
+        out["alloc"] = [a[0] for a, _ in space]
+        out["size"] = [None if a[0] is None or f[0] is None else a[0] + f[0] for a, f in space]
+        out["alloc_step"] = [a[1] for a, _ in space]
+        for name, cells in columns.items():
+            if name in _PLAIN:
+                out[name] = [v for v, _ in cells]
+        out["bytes_step"] = [
+            (w if (w[0] or 0) > (r[0] or 0) else r)[1]
+            for r, w in zip(columns["read_bytes"], columns["write_bytes"], strict=True)
+        ]
+        if changed:
+            for name in BASE[2:]:
+                out[name] = [None if v is not None and v > ABSURD else v for v in out[name]]
+        return Batch("zpool_iostat", out, self._stamp)
+
+
+def by_indentation(names: list[str], cells: list[_Cells], before: list[Vdev]) -> list[Vdev]:
+    """The tree of rows with headings: two more blanks for each level."""
+    tree, out = Tree(), []
+    for name, c in zip(names, cells, strict=True):
+        own = name.lstrip()
+        if own != name:
+            out.append(tree.vdev(len(name) - len(own), own))
+        else:
+            out.append(tree.pool(own) if c is not None else tree.section(own, SECTIONS[own]))
+    return out
+
+
+def by_space(names: list[str], cells: list[_Cells], before: list[Vdev]) -> list[Vdev]:
+    """The tree of -H rows; what is known and what is guessed, the module's first lines say.
+
+    A pool's space is the sum of its top-level vdevs (logs and cache apart): once that is reached, the next row
+    with space is another pool, or a device of the section that was opened, if its own sum does not come out.
+    """
+    sections = _sections(before)
+    tree, out = Tree(), []
+    pool, unnamed, in_section, in_group = "", 0, False, False
+    missing, nested = (0.0, 0.0), 0  # space not yet found in vdevs; children that a nested group waits for
+    for i, (name, c) in enumerate(zip(names, cells, strict=True)):
+        if c is None:
+            known = sections.get((pool, names[i + 1])) if i + 1 < len(names) else None
+            unnamed += known is None
+            out.append(tree.section(*known) if known else tree.section(f"section-{unnamed}", None))
+            in_section, in_group = True, False
+            continue
+        own = (c[0][0] or 0.0, c[1][0] or 0.0)
+        if not out or (any(own) and missing == (0.0, 0.0) and (not in_section or _sums_up(own, cells[i + 1 :]))):
+            out.append(tree.pool(name))
+            pool, unnamed, in_section, in_group, missing = name, 0, False, False, own
+        elif any(own) or not in_group:
+            out.append(tree.vdev(1, name))
+            if own[0] <= missing[0] and own[1] <= missing[1]:
+                missing = (missing[0] - own[0], missing[1] - own[1])
+            in_group, nested = is_group(name), 0
+        else:
+            out.append(tree.vdev(3 if nested and not is_group(name) else 2, name))
+            nested = 2 if is_group(name) else max(0, nested - 1)
+    return out
+
+
+def _sections(layout: list[Vdev]) -> dict[tuple[str, str], tuple[str, str | None]]:
+    """(pool, device) to the name and class of the section that it stood under."""
+    out: dict[tuple[str, str], tuple[str, str | None]] = {}
+    section: Vdev | None = None
+    for v in layout:
+        if v.kind in ("pool", "section"):
+            section = v if v.kind == "section" else None
+        elif section:
+            out[v.pool, v.device] = (section.path, section.alloc_class)
+    return out
+
+
+def _sums_up(pool: tuple[float, float], cells: list[_Cells]) -> bool:
+    """Whether the rows that follow begin with vdevs whose space adds up to that of `pool`."""
+    alloc, free = pool
+    for c in cells:
+        if c is not None:
+            alloc -= c[0][0] or 0.0
+            free -= c[1][0] or 0.0
+        if (alloc, free) == (0.0, 0.0):
+            return True
+        if alloc < 0 or free < 0:
+            return False
+    return False
+
+
+def _utc(tokens: list[str]) -> float | None:
+    """Epoch seconds of `-T d` in the C locale; None where its time zone is not UTC, since names are ambiguous."""
+    if len(tokens) == 6 and tokens[4] in ("UTC", "GMT"):
+        try:
+            return float(timegm(strptime(" ".join(tokens[:4] + tokens[5:]), "%a %b %d %H:%M:%S %Y")))
+        except ValueError:
+            return None
+    return None
+
+
+def _seconds(ctx: Context) -> int:
+    """The interval as old tools take it: whole seconds."""
+    return max(1, round(ctx.interval))
+
+
+def _exact(flags: str) -> Variant:
+    return Variant(
+        name=f"exact{flags and '-'}{flags}",
+        systems=("linux", "freebsd", "illumos", "solaris11"),
+        command=lambda ctx: f"zpool iostat -v{flags}; exec zpool iostat -vHp{flags}y -T u {_seconds(ctx)}",
+        parser=lambda ctx: IostatParser(ctx, first_is_interval=True, learn=True),
+        probe=f"zpool iostat -vHp{flags}y",
+        fix="import a pool (zpool list), and let the user open /dev/zfs (as root: zfs allow, or sudo)",
+    )
+
+
+SOURCE = Source(
+    name="zpool_iostat",
+    meaning="space, operations and bandwidth of every pool and vdev",
+    tables=("zpool_iostat",),
+    interval=1.0,
+    variants=(
+        _exact("lq"),
+        _exact(""),
+        Variant(
+            name="headings-stamped",
+            systems=("solaris10", "solaris11", "illumos", "freebsd", "linux"),
+            command=lambda ctx: f"exec zpool iostat -v -T u {_seconds(ctx)}",
+            parser=IostatParser,
+            probe="zpool iostat -v -T u",
+            fix="put zpool on the PATH (/usr/sbin) and import a pool (zpool list)",
+        ),
+        Variant(
+            name="headings",
+            systems=("solaris10", "solaris11", "illumos", "freebsd", "linux"),
+            command=lambda ctx: f"exec zpool iostat -v {_seconds(ctx)}",
+            parser=IostatParser,
+            probe="zpool iostat -v",
+            fix="put zpool on the PATH (/usr/sbin) and import a pool (zpool list)",
+        ),
+    ),
+)
