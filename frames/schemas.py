@@ -409,7 +409,7 @@ ZONE_IO = declare(
     rate("write_ops", "1/s", "writes"),
     rate("read_bytes", "B/s", "bytes read"),
     rate("write_bytes", "B/s", "bytes written"),
-    gauge("read_time", "s", "mean time of a read (rtime over reads)"),
+    gauge("read_time", "s", "mean time of a read (rlentime over reads)"),
     gauge("write_time", "s", "mean time of a write"),
     rate("ops_10ms", "1/s", "operations of at least 10 ms"),
     rate("ops_100ms", "1/s", "operations of at least 100 ms"),

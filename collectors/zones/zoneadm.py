@@ -1,0 +1,102 @@
+"""What a Solaris or illumos host says of its zones besides numbers: zoneadm(1M) list -cp and /etc/zones/*.xml.
+
+zoneadm prints id:name:state:path:uuid:brand:ip-type[:debugid], `-` for the id of a zone that is not running;
+Solaris 10's `list -p` may leave out fields at the end. Our loop closes each listing with the line "zones.".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from math import nan
+
+from collectors import units
+from collectors.base import Batch
+from collectors.zones.states import State, States
+
+NUMBER = re.compile(r"[0-9]{1,20}$")
+SIZE = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?[KMGTPE]?B?$")
+STATES = frozenset(
+    ["configured", "incomplete", "unavailable", "installed", "ready", "running", "shutting_down", "down", "mounted"],
+)
+ALIVE = {"ready", "running", "shutting_down", "mounted"}
+XML = re.compile(r"<(zone|rctl-value|rctl|mcap)(?=[ />])(.*)")
+ATTRIBUTE = re.compile(r'(\w[\w-]*)="([^"]*)"')
+RCTLS = {"zone.cpu-shares": ("shares", 1.0), "zone.cpu-cap": ("cpu_cap", 0.01), "zone.max-swap": ("swap_cap", 1.0)}
+
+
+def size(text: str) -> float:
+    """Bytes of a size as Solaris prints it (K, M, G are powers of 1024); NaN for '-'. Raises ValueError."""
+    if len(text) > 24:
+        raise ValueError(f"not a size: {text[:24]!r}…")
+    value, _ = units.size(text)
+    return nan if value is None else value
+
+
+@dataclass(slots=True)
+class Config:
+    """What /etc/zones says of one zone: shares, cap in cores, caps in bytes; NaN: none."""
+
+    shares: float = nan
+    cpu_cap: float = nan
+    rss_cap: float = nan
+    swap_cap: float = nan
+
+
+class Listing:
+    """The newest listing: `zones` by name, `names` of kernel ids, `config` by name."""
+
+    def __init__(self) -> None:
+        self.zones: dict[str, State] = {}
+        self.names: dict[int, str] = {}
+        self.config: dict[str, Config] = {}
+        self.fresh = False
+        """A listing has come that nobody has shown yet."""
+        self._next: dict[str, State] = {}
+        self._states = States()
+        self._zone = Config()
+        self._rctl = ""
+
+    def take(self, line: str, stamp: float | None) -> list[Batch] | None:
+        """Read a line of a listing: None if it is none, else the events that it completes.
+
+        Raises ValueError for a line of a listing that cannot be read.
+        """
+        if line.startswith("<"):
+            self._xml(line)
+            return []
+        if line == "zones.":
+            self.zones, self._next = self._next, {}
+            self.names = {s.id: name for name, s in self.zones.items() if s.id is not None}
+            self.fresh = True
+            return self._states.see(self.zones, stamp)
+        words = line.split(":")
+        if len(words) < 4 or words[2] not in STATES:
+            return None
+        if words[0] != "-" and not NUMBER.match(words[0]):
+            raise ValueError("zoneadm: the first field is neither an id nor -")
+        # SmartOS and OmniOS show an id for installed zones too: it is kept for their next boot.
+        zone = int(words[0]) if words[0] != "-" and words[2] in ALIVE else None
+        self._next[words[1]] = State(zone, words[2], words[5] if len(words) > 5 else "", words[3])
+        return []
+
+    def _xml(self, line: str) -> None:
+        match = XML.match(line)
+        if not match:
+            return
+        element, attributes = match[1], dict(ATTRIBUTE.findall(match[2]))
+        if element == "zone":
+            self._zone = self.config[attributes.get("name", "")] = Config()
+        elif element == "rctl":
+            self._rctl = attributes.get("name", "")
+        elif element == "mcap":
+            self._zone.rss_cap = _limit(attributes.get("physcap", ""))
+        elif self._rctl in RCTLS:
+            name, scale = RCTLS[self._rctl]
+            setattr(self._zone, name, _limit(attributes.get("limit", "")) * scale)
+
+
+def _limit(text: str) -> float:
+    if not NUMBER.match(text):
+        raise ValueError(f"zone configuration: not a limit: {text!r}")
+    return float(text)
