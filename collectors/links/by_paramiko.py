@@ -329,7 +329,8 @@ def _proxy(command: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
     """The user's ProxyCommand as a socket; it ends when its end of the socket does, or with `_Hop.close`."""
     ours, its = socket.socketpair()
     with its:
-        child = subprocess.Popen(["/bin/sh", "-c", f"exec {command}"], stdin=its.fileno(), stdout=its.fileno())
+        line = ["/bin/sh", "-c", f"exec {command}"]
+        child = subprocess.Popen(line, stdin=its.fileno(), stdout=its.fileno(), start_new_session=True)
     return ours, child
 
 

@@ -90,7 +90,7 @@ def route(options: LinkOptions, config: paramiko.SSHConfig, hop: str = "") -> Ro
     target = options.address or options.host
     if hop:
         user, _, rest = hop.rpartition("@")
-        target, port = _host_port(rest)
+        target, port = host_port(rest)
     try:
         found = config.lookup(target)
     except Exception as e:  # a Match that needs a package, a hostname that cannot be canonicalised, …
@@ -121,7 +121,7 @@ def route(options: LinkOptions, config: paramiko.SSHConfig, hop: str = "") -> Ro
     )
 
 
-def _host_port(text: str) -> tuple[str, int]:
+def host_port(text: str) -> tuple[str, int]:
     """ "host", "host:22", "[::1]:22", "::1" as (host, port or 0)."""
     if text.startswith("["):
         host, _, port = text[1:].partition("]")

@@ -130,7 +130,7 @@ class Command:
                     self._err_begun = True
                     lines = lines[i + 1 :]
                     break
-                if len(self.startup.noise) < NOISE_LINES:
+                if len(self.startup.noise) < NOISE_LINES and not line.startswith("mux_client_"):  # ssh's own words
                     self.startup.noise.append(line[:200])
             else:
                 return
@@ -172,7 +172,6 @@ class Command:
             said = " / ".join(line for line in self.startup.noise if line.strip())[:300]
             why = (why or "it ended") + " before it began" + (f"; the login shell said: {said}" if said else "")
         self._call("closed", None if self.stopped else status, why)
-        self.finished.set()
 
     def _call(self, what: str, *args: Any) -> None:
         try:
@@ -261,7 +260,9 @@ class Poller:
         for command in [c for c in self._ending if c.over()]:
             del self._ending[command]
             self._bursts.pop(command, None)
-            command.finish()
+            if not command.finished.is_set():
+                command.finished.set()
+                command.finish()
 
 
 POLLER = Poller()
