@@ -76,6 +76,9 @@
         update["yaxis.tickvals"] = y.ticks.map((t) => t[0]);
         update["yaxis.ticktext"] = y.ticks.map((t) => t[1]);
         update["yaxis.domain"] = y.domain || [0, 1];
+        // The time axis stays at the foot of the plot when the y axis ends above it.
+        update["xaxis.anchor"] = y.domain && y.domain[0] > 0 ? "free" : "y";
+        update["xaxis.position"] = 0;
         update["yaxis.showgrid"] = !y.nogrid;
         update["yaxis.title.text"] = "";
       }
@@ -89,6 +92,7 @@
         update[`${a}.tickcolor`] = c.line;
         update[`${a}.gridcolor`] = c.grid;
       }
+      if (p.kind === "strip") update["margin.t"] = 16;
       update.paper_bgcolor = update.plot_bgcolor = "rgba(0,0,0,0)";
     }
     if (Object.keys(update).length) {
@@ -166,6 +170,7 @@
     p.staleFrom = found.any ? found.staleFrom : null;
     const bands = found.gaps.map(([a, b]) => [a, b, `no samples ${zs.span(b - a)}`]);
     if (p.staleFrom !== null) bands.push([p.staleFrom, now, `stale ${zs.span(now - p.staleFrom)}`]);
+    let taken = p.kind === "mirror" ? p.geo.x + 34 : p.geo.x; // the word read stands there
     for (const [a, b, text] of bands) {
       const xa = Math.max(p.geo.x, p.px(a)), xb = Math.min(p.geo.x + p.geo.w, p.px(b));
       if (xb <= xa) continue;
@@ -174,8 +179,9 @@
       if (!words || b - a < 5) continue;
       ctx.font = zs.font(11);
       const w = ctx.measureText(text).width;
-      const left = xa - w - 4 > p.geo.x;
+      const left = xa - w - 8 > taken;
       if (!left && xb + w + 4 > p.geo.x + p.geo.w) continue;
+      taken = left ? xa : xb + w + 4;
       zs.halo(ctx, text, left ? xa - 4 : xb + 4, y0 + 8, c.text3, 400, 11, left ? "right" : "left");
     }
   };

@@ -53,7 +53,10 @@
     const mirror = p.kind === "mirror";
     const fixed = p.meta.yrange;
     if (!Number.isFinite(lo)) [lo, hi] = fixed || [0, 1];
-    for (const m of p.meta.marks || []) [lo, hi] = [Math.min(lo, m.value), Math.max(hi, m.value)];
+    const marks = (p.meta.marks || []).map((m) => m.value);
+    [lo, hi] = [Math.min(lo, ...marks), Math.max(hi, ...marks)];
+    // Two limits are a scale of their own (ARC between its min and max): no need to begin at zero.
+    if (!fixed && marks.length > 1 && !mirror) return [lo - (hi - lo) * 0.04, hi + (hi - lo) * 0.04];
     if (fixed) return [Math.min(fixed[0], lo), hi > fixed[1] ? hi * 1.05 : fixed[1]];
     if (mirror) {
       hi = Math.max(Math.abs(lo), Math.abs(hi), 1e-12);
@@ -71,7 +74,7 @@
     const sc = zs.scale(unit, Math.max(Math.abs(lo), Math.abs(hi)));
     p.yscaled = sc;
     if (log) return zs.logTicks(lo, hi, unit);
-    const step = zs.niceStep((hi - lo) / sc.div, Math.max(2, Math.min(5, p.geo.h / 34)));
+    const step = zs.niceStep((hi - lo) / sc.div, Math.max(2, Math.min(5, p.geo.h / (p.kind === "mirror" ? 26 : 34))));
     const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
     const out = [];
     for (let k = Math.ceil(lo / sc.div / step); k * step <= (hi / sc.div) * 1.0001; k++) {
@@ -83,7 +86,7 @@
       for (const m of p.meta.marks) {
         if (!m.label) continue;
         for (let i = out.length - 1; i >= 0; i--) if (!far(out[i][0], m.value)) out.splice(i, 1);
-        out.push([m.value, `${m.label} ${zs.sig(m.value / sc.div, sc.unit)}`]);
+        out.push([m.value, /\d/.test(m.label) ? m.label : `${m.label} ${zs.sig(m.value / sc.div, sc.unit)}`]);
       }
     }
     return out;
@@ -280,7 +283,10 @@
   zs.sparkline = (ctx, x, y, w, h, values, { color, lo, hi, width = 1.25 } = {}) => {
     const v = Array.from(values, (n) => (n === null || n === undefined ? NaN : n));
     const finite = v.filter((n) => n === n);
-    const max = hi !== undefined ? hi : Math.max(...finite, 0), min = lo !== undefined ? lo : Math.min(...finite, 0);
+    // The shape of the last minutes, but never less than a fifth of the level stretched to the full height.
+    let max = hi !== undefined ? hi : Math.max(...finite), min = lo !== undefined ? lo : Math.min(...finite);
+    const room = Math.max(0, 0.2 * Math.abs(max) - (max - min)) / 2;
+    [min, max] = [min - room, max + room];
     const py = (n) => y + h - 1 - ((n - min) / (max - min || 1)) * (h - 2);
     ctx.strokeStyle = color || zs.colors().text2;
     ctx.lineWidth = width;
@@ -305,11 +311,11 @@
     const state = p.meta.series.map((x) => x.state).find(Boolean) || "";
     const o = 0;
     const v = p.values.subarray(o + i0, o + i1);
-    const hi = s.cap && p.meta.yrange ? p.meta.yrange[1] : undefined;
+    const [lo, hi] = p.meta.yrange || [];
     zs.setY(p, 0, 1, false);
     p.series = [];
     const color = state === "bad" ? c.bad : state === "warn" ? c.warn : c.spark || c.text2;
-    zs.sparkline(ctx, 0, 0, p.geo.w, p.geo.h + 1, bridge(v, p.cadence), { color, hi });
+    zs.sparkline(ctx, 0, 0, p.geo.w, p.geo.h + 1, bridge(v, p.cadence), { color, lo, hi });
     zs.paintValue(p, s, state);
   };
   // A source slower than the grid: repeat nothing, but let the line pass over the columns between its samples.

@@ -80,8 +80,17 @@
       row += 1;
     }
     p.bottom = g.y + g.h;
+    zs.panelState(p, p.lanes.filter((l) => l.now).map((l) => [l.now, `${l.key} at cap`]));
     zs.paintGaps(p, ctx, g.y, g.y + g.h, false);
     zs.paintEvents(p, ctx, g.y, g.y + g.h);
+  };
+
+  /** Words at the right of a panel's head: [[state, text], ...]; beyond three they are counted. */
+  zs.panelState = (p, said) => {
+    const el = p.el.querySelector(".zs-panel-state");
+    if (!el) return;
+    const more = said.length > 3 ? [["", `${said.length - 3} more`]] : [];
+    zs.keyed(el, [...said.slice(0, 3), ...more], (x) => x.join(), ([state, text]) => zs.h("span", state ? `zs-${state}` : "", state ? zs.icon(state === "bad" ? "trouble" : "warn") : "", ` ${text}`), () => {});
   };
 
   function ellipsis(ctx, s, w) {

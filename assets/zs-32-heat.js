@@ -218,6 +218,14 @@
       p.series.push({ r, s, named: true, y: (i) => p.py(p.values[o + i]) });
     });
     ctx.restore();
+    // Rows in trouble are named at their height, at the right edge.
+    const bad = p.meta.series.map((s, r) => ({ s, r })).filter((x) => x.s.group === "table" && x.s.state === "bad");
+    zs.panelState(p, bad.map((x) => ["bad", `${x.s.label} slow`]));
+    for (const { s, r } of bad.slice(0, 2)) {
+      const i = p.at(Math.min(p.win[1], p.start + p.n * p.step) - 1e-3);
+      const v = i < 0 ? NaN : p.values[r * p.cap + i];
+      if (v > 0) zs.halo(ctx, `${s.label} slow`, g.x + g.w - 6, zs.clamp(p.py(v) + 15, g.y + 8, g.y + g.h - 8), c.bad, 600, 11, "right");
+    }
   }
 
   /** Cell under (t, py): {t0, t1, lo, hi, count, unit, box} or null. */

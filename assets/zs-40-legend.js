@@ -140,8 +140,8 @@
       const unit = s.unit !== main && scales[s.unit].unit ? `, ${scales[s.unit].unit}` : "";
       zs.text(tr.zs.label, (paired ? s.label.split(" ").pop() : s.label) + unit);
       tr.title = s.label;
-      const drawn = p.kind !== "heat" && p.kind !== "lanes" && p.isDrawn(s) && !(paired && s.dash === "solid");
-      tr.zs.key.className = `zs-swatch zs-dash-${s.fill && !s.slot ? "fill" : s.dash}${drawn ? "" : " zs-none"}`;
+      const hide = !p.isDrawn(s) ? " zs-none" : paired ? " zs-blank" : "";
+      tr.zs.key.className = `zs-swatch zs-dash-${s.fill && !s.slot ? "fill" : s.dash}${hide}`;
       tr.zs.key.style.color = zs.seriesColor(s, c);
       if ((tr.zs.mark.dataset.state || "") !== st) {
         tr.zs.mark.dataset.state = st;

@@ -69,9 +69,11 @@
       ctx.fill();
       ctx.stroke();
     }
-    if (p.kind === "strip" || (own && p.kind === "heat")) return;
-    const right = x < g.x + g.w - 60;
-    const put = (d, y) => {
+    // The hovered panel's tooltip names them all; the others say theirs at the line.
+    if (p.kind === "strip" || (own && cross.pointer && p.kind !== "heat" && p.kind !== "lanes")) return;
+    const fits = x < g.x + g.w - 60;
+    const put = (d, y, other) => {
+      const right = other && x > g.x + 50 ? !fits : fits;
       const u = d.s.unit || p.meta.unit;
       const sc = p.yscaled && u === p.meta.unit && p.kind !== "heat" ? p.yscaled : null;
       const text = d.named ? `${d.s.label} ${zs.fmtText(d.v, u)}` : sc ? zs.sig(d.v / sc.div, sc.unit) : u === "cores" ? zs.sig(d.v, u) : zs.fmtText(d.v, u);
@@ -85,12 +87,16 @@
       return;
     }
     const room = Math.floor((bottom - g.y) / 13);
-    if (at.length > room) return;
+    if (at.length > 2 * room) return;
     at.sort((a, b) => a.y - b.y);
-    let y = g.y - 4;
-    const ys = at.map((d) => (y = Math.max(d.y, y + 13)));
-    for (let k = at.length - 1, limit = bottom - 3; k >= 0; k--) limit = (ys[k] = Math.min(ys[k], limit)) - 13;
-    at.forEach((d, k) => put(d, ys[k]));
+    // Right and left of the line by turns, so that each stands near its dot.
+    const sides = at.length > 2 && !at[0].named ? [at.filter((_, k) => k % 2 === 0), at.filter((_, k) => k % 2 === 1)] : [at];
+    sides.forEach((some, side) => {
+      let y = g.y - 4;
+      const ys = some.map((d) => (y = Math.max(d.y, y + 13)));
+      for (let k = some.length - 1, limit = bottom - 3; k >= 0; k--) limit = (ys[k] = Math.min(ys[k], limit)) - 13;
+      some.forEach((d, k) => put(d, ys[k], side === 1));
+    });
   }
 
   function paintDrag(p, ctx) {
@@ -126,7 +132,7 @@
     }
     if (i >= 0 && !gap) {
       if (p.step > 1.5 && !cell) title = `${zs.when(p.start + i * p.step, span)} to ${zs.when(p.start + (i + 1) * p.step, span)}`;
-      for (const d of p.series || []) {
+      for (const d of cell ? [] : p.series || []) {
         const v = p.values[d.r * p.cap + i];
         if (v !== v) continue;
         if (p.kind === "lanes") {
@@ -138,7 +144,8 @@
         const u = d.s.unit || p.meta.unit;
         let text = zs.fmtText(v, u);
         if (p.high && p.step > 1 && p.high[d.r * p.cap + i] > v * 1.001) text += `, max ${zs.fmtText(p.high[d.r * p.cap + i], u)}`;
-        rows.push([p.kind === "heat" ? "" : zs.seriesColor(d.s, c), d.s.label, text]);
+        const name = p.kind === "mirror" && d.s.group && !d.s.label.includes(d.s.group) ? `${d.s.group} ${d.s.label}` : d.s.label;
+        rows.push([p.kind === "heat" ? "" : zs.seriesColor(d.s, c), name, text]);
       }
     }
     for (const e of p.events || []) if (Math.abs(p.px(e.time) - p.px(t)) < 5) rows.push(["", zs.hms(e.time), e.text]);

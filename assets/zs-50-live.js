@@ -23,11 +23,18 @@
     return config;
   };
 
+  /** Columns to ask for: one per pixel, and every second where two of them share one (an outlier of a second shows). */
+  function points(p) {
+    const px = Math.max(60, p.plot.clientWidth - (p.kind === "spark" || p.kind === "strip" ? 0 : 56));
+    const [a, b] = zs.range();
+    p.askedFor = px;
+    return (p.kind === "lines" || p.kind === "mirror" || p.kind === "lanes") && b - a <= 2.5 * px ? Math.ceil(b - a) : px;
+  }
   function watchBody() {
     const panels = [], views = [];
     if (!link.stopped) {
       for (const p of zs.panels.values()) {
-        p.asked = Math.max(60, p.plot.clientWidth - (p.kind === "spark" || p.kind === "strip" ? 0 : 56));
+        p.asked = points(p);
         panels.push({ id: p.id, panel: p.name, query: p.query, points: p.asked });
       }
       for (const v of zs.views.values()) views.push({ id: v.id, view: v.name, query: v.query });
