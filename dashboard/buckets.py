@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from frames.query import extremes
 from frames.schemas import Schema, to_pandas
 
 
 def bucketed(table: pa.Table, schema: Schema, step: float, columns: Sequence[str] = ()) -> pd.DataFrame:
-    """One row per series and bucket: `time` is the bucket's start, a gauge or rate `c` becomes `c` (mean), `c_min`
-    and `c_max`, a counter its sum, a histogram the sum of each bucket, a label the last; `n` counts samples.
+    """One row per series and bucket: `time` is the bucket's start; a gauge or rate `c` becomes `c` (mean), `c_min`
+    and `c_max` (see frames.query.extremes), a counter its sum, a histogram the sum of each bucket, a label the
+    last; `n` counts samples.
 
     `columns`: only these besides time and keys (() for all). `step` in seconds; df.attrs["step"] holds it.
     """
@@ -41,11 +43,12 @@ def bucketed(table: pa.Table, schema: Schema, step: float, columns: Sequence[str
         group = frame.groupby(["time", *keys], sort=False, dropna=False)
         out = group.agg(how) if how else group.size().to_frame("n")[[]]
         for c in levels:
-            out[f"{c}_min"], out[f"{c}_max"] = group[c].min(), group[c].max()
+            _, least, most = extremes(schema, c)
+            out[least], out[most] = group[c].min(), group[c].max()
         out["n"] = group.size()
         frame = out.reset_index()
     else:
-        extra = {f"{c}_{end}": frame[c] for c in levels for end in ("min", "max")}
+        extra = {name: frame[c] for c in levels for name in extremes(schema, c)[1:]}
         frame = frame.assign(**extra, n=1).reset_index(drop=True)
     frame.attrs["step"] = step
     return frame

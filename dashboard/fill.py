@@ -6,12 +6,15 @@ Called on worker threads; nothing here waits for the event loop.
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from dashboard.live import Live
-from dashboard.panels import Frames, Panel, Query
+from dashboard.panels import Frames, Need, Panel, Query
 from dashboard.panels.data import Floats, Grid, Heat, PanelData, Series, find_gaps
 from frames.schemas import SCHEMAS
 
@@ -48,17 +51,7 @@ def fill(
     grid = Grid.over(start, end, step)
     frames: Frames = {}
     for _ in range(3):
-        frames = {
-            table: live.store.window(
-                table,
-                grid.start,
-                grid.end,
-                points=grid.n,
-                where=need.restrict(query) or None,
-                columns=list(need.columns) or None,
-            )
-            for table, need in panel.tables.items()
-        }
+        frames = {table: _window(live, table, need, query, grid) for table, need in panel.tables.items()}
         widest = max((float(f.attrs.get("step") or 0) for f in frames.values()), default=0.0)
         if widest <= grid.step:
             break
@@ -70,20 +63,34 @@ def fill(
     return data
 
 
+_shared: OrderedDict[tuple[Any, ...], tuple[float, pd.DataFrame]] = OrderedDict()
+_SHARED, _SHARED_FOR = 16, 1.0
+"""Windows kept, and for how many seconds: the sparks of a page ask for the same one."""
+
+
+def _window(live: Live, table: str, need: Need, query: Query, grid: Grid) -> pd.DataFrame:
+    where = need.restrict(query)
+    key = (id(live.store), table, need.columns, repr(sorted(where.items())), grid)
+    now = live.clock()
+    found = _shared.get(key)
+    if found is not None and 0 <= now - found[0] < _SHARED_FOR:
+        return found[1]
+    frame = live.store.window(
+        table, grid.start, grid.end, points=grid.n, where=where or None, columns=list(need.columns) or None
+    )
+    _shared[key] = (now, frame)
+    while len(_shared) > _SHARED:
+        _shared.popitem(last=False)
+    return frame
+
+
 def columns(live: Live, panel: Panel, query: Query, grid: Grid, known: Sequence[str]) -> PanelData:
     """The panel over the few newest columns of `grid`, from the ring while it reaches back far enough."""
     frames = {}
     for table, need in panel.tables.items():
         oldest = live.oldest(table)
         if oldest is not None and oldest > grid.start and grid.step > 60:
-            frames[table] = live.store.window(
-                table,
-                grid.start,
-                grid.end,
-                points=grid.n,
-                where=need.restrict(query) or None,
-                columns=list(need.columns) or None,
-            )
+            frames[table] = _window(live, table, need, query, grid)
         else:
             frames[table] = live.recent(table, grid, need.restrict(query), need.columns)
     return panel.build(frames, query, grid, known)

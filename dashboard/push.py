@@ -33,9 +33,10 @@ import asyncio
 import contextlib
 import itertools
 import json
+import math
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -81,11 +82,9 @@ class Stream:
     n: int = 0
     shapes: str = "[]"
     body: bytes = b""
-    described: int = 0
-    """Revision at which a label, cap or state last changed."""
     changed_at: float = float("-inf")
     epoch: int = 0
-    """Counts up when the set of series changed, so that every page needs a new fill."""
+    """Counts up when the series or what is said of them changed, so that every page needs a new fill."""
 
     @property
     def back(self) -> int:
@@ -101,7 +100,6 @@ class Shown:
     points: int
     filled: bool = False
     revision: int = 0
-    described: int = 0
     end: float = 0.0
     epoch: int = 0
 
@@ -230,7 +228,7 @@ class Hub:
             loop = asyncio.get_running_loop()
             self.view_json = await loop.run_in_executor(self._ticks, self._compute, streams, list(wanted))
         for client in self.clients:
-            client.status = self._status(client.watch)
+            client.status = json.dumps(self._status(client.watch))
             client.tick_due = True
             client.wake.set()
 
@@ -263,28 +261,26 @@ class Hub:
         if newest is None:
             return
         last = Grid.over(newest, newest + 1e-3, stream.step).start
-        grid = Grid(last - (stream.back - 1) * stream.step, stream.step, stream.back)
+        n = max(stream.back, math.ceil(stream.panel.context / stream.step))
+        grid = Grid(last - (n - 1) * stream.step, stream.step, n)
         data = fill.columns(self.live, stream.panel, stream.query, grid, [s.id for s in stream.series])
         if not data.series and not stream.series and data.heat is None:
             return
         aligned = fill.align(data, stream.series)
         now = self.live.clock()
-        if aligned is None:
-            if now - stream.changed_at >= AGAIN:
-                stream.changed_at = now
-                stream.epoch += 1
-                stream.series = []
-            return
-        aligned = fill.same_arrays(aligned, bands=stream.bands, heat_rows=stream.heat_rows)
-        body = array_bytes(aligned)
         by_id = {s.id: s for s in data.series}
         described = [by_id.get(s.id, s) for s in stream.series]
-        if described != stream.series:
-            stream.series = described
-            stream.described = stream.revision + 1
-        elif grid.start == stream.at and body == stream.body:
+        if (aligned is None or described != stream.series) and now - stream.changed_at >= AGAIN:
+            stream.changed_at = now
+            stream.epoch += 1
+            stream.series = [] if aligned is None else described
+        if aligned is None or len(aligned.series) != len(stream.series):
             return
-        stream.at, stream.n, stream.body = grid.start, grid.n, body
+        aligned = fill.same_arrays(tail(aligned, stream.back), bands=stream.bands, heat_rows=stream.heat_rows)
+        body = array_bytes(aligned)
+        if aligned.grid.start == stream.at and body == stream.body:
+            return
+        stream.at, stream.n, stream.body = aligned.grid.start, aligned.grid.n, body
         stream.shapes = json.dumps([[name, *a.shape] for name, a in aligned.arrays()], separators=(",", ":"))
         stream.revision += 1
 
@@ -293,20 +289,18 @@ class Hub:
             return self.live.clock() // 1
         return self.live.newest(panel.tables, fill.hosts_of(query))
 
-    def _status(self, watch: Watch | None) -> str:
+    def _status(self, watch: Watch | None) -> dict[str, Any]:
         span = self._resolve(watch) if watch else None
-        return json.dumps(
-            {
-                "op": "status",
-                "now": self.live.clock(),
-                "newest": number(self.live.newest()),
-                "hosts": self.live.counts(),
-                "lost": self.live.lost,
-                "seq": self.live.seq,
-                "gen": watch.gen if watch else 0,
-                "range": [span.start, span.end] if span else None,
-            }
-        )
+        return {
+            "op": "status",
+            "now": self.live.clock(),
+            "newest": number(self.live.newest()),
+            "hosts": self.live.counts(),
+            "lost": self.live.lost,
+            "seq": self.live.seq,
+            "gen": watch.gen if watch else 0,
+            "range": [span.start, span.end] if span else None,
+        }
 
     def _resolve(self, watch: Watch) -> ranges.Range | None:
         with contextlib.suppress(ranges.RangeError):
@@ -411,13 +405,13 @@ class Hub:
                 if client.watch is not watch:
                     continue  # another range or page was asked for meanwhile
                 if not stream.filled or not stream.series:
+                    stream.step = data.grid.step  # the history may hold only wider columns
                     stream.series = list(data.series)
                     stream.bands = data.low is not None
                     stream.heat_rows = data.heat.counts.shape[1] if data.heat is not None else 0
                     stream.filled = True
                 shown.filled, shown.epoch = True, stream.epoch
-                shown.revision, shown.described = 0, stream.described
-                shown.end = data.grid.end
+                shown.revision, shown.end = 0, data.grid.end
                 client.fills.append(message)
                 client.wake.set()
             if client.watch and client.views:
@@ -492,12 +486,7 @@ class Hub:
                 continue
             if not s.n or s.revision == shown.revision:
                 continue
-            series = ""
-            if s.described != shown.described:
-                shown.described = s.described
-                text = json.dumps([asdict(x) | {"cap": number(x.cap)} for x in s.series], ensure_ascii=False)
-                series = f',"series":{text}'
-            parts.append(f'{{"id":{json.dumps(shown.id)},"at":{s.at!r},"n":{s.n},"arrays":{s.shapes}{series}}}')
+            parts.append(f'{{"id":{json.dumps(shown.id)},"at":{s.at!r},"n":{s.n},"arrays":{s.shapes}}}')
             bodies.append(s.body)
             shown.revision, shown.end = s.revision, max(shown.end, s.at + s.n * s.step)
         views = []
@@ -566,7 +555,7 @@ class Hub:
         views = [(id, self._view(json.dumps([name, q]), at)) for id, name, q in watch.views]
         parts = [f'{{"id":{json.dumps(id)},"data":{text}}}' for id, text in views]
         out.append(self._tick_bytes(watch.gen, 0, [], parts, [], []))
-        out.append(self._status(watch).encode())
+        out.append(encode(self._status(watch)))
         return out
 
     def close(self) -> None:
@@ -577,6 +566,17 @@ class Hub:
 def own_span(panel: panels.Panel, span: ranges.Range) -> ranges.Range:
     """The range of a panel: the page's, unless it has a time of its own."""
     return replace(span, start=span.end - panel.span) if panel.span else span
+
+
+def tail(data: PanelData, n: int) -> PanelData:
+    """The last `n` columns of `data`."""
+    g = data.grid
+    if g.n <= n:
+        return data
+    heat = data.heat and replace(data.heat, counts=data.heat.counts[-n:])
+    low, high = (None if a is None else a[:, -n:] for a in (data.low, data.high))
+    grid = Grid(g.start + (g.n - n) * g.step, g.step, n)
+    return PanelData(grid, data.series, data.values[:, -n:], low, high, heat)
 
 
 def trim(data: PanelData, newest: float | None) -> None:
@@ -590,7 +590,7 @@ def trim(data: PanelData, newest: float | None) -> None:
     data.low = None if data.low is None else data.low[:, :n]
     data.high = None if data.high is None else data.high[:, :n]
     if data.heat is not None:
-        object.__setattr__(data.heat, "counts", data.heat.counts[:n])
+        data.heat = replace(data.heat, counts=data.heat.counts[:n])
 
 
 def _error(text: str, id: str = "") -> str:

@@ -77,7 +77,7 @@ def load(modules: tuple[str, ...] | None = None) -> dict[str, Route]:
     return ROUTES
 
 
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = ("dashboard.pages.host",)
 
 
 def match(path: str, search: str, live: Live) -> tuple[Route, Url] | None:

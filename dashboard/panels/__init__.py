@@ -80,6 +80,8 @@ class Panel:
     """Never ask for columns shorter than this, seconds."""
     span: float = 0.0
     """A panel with a time of its own (the strip over a page): seconds back from the range's end."""
+    context: float = 0.0
+    """Seconds before the newest column that the function needs for live columns too, to judge a state."""
 
 
 PANELS: dict[str, Panel] = {}
@@ -97,6 +99,7 @@ def panel(
     cost: Literal["kstat", "dtrace"] = "kstat",
     least_step: float = 1.0,
     span: float = 0.0,
+    context: float = 0.0,
 ) -> Callable[[Build], Build]:
     """Registers a panel function. Raises ValueError if the name is taken by another function."""
 
@@ -104,7 +107,7 @@ def panel(
         old = PANELS.get(name)
         if old is not None and old.build.__module__ != build.__module__:
             raise ValueError(f"panel {name!r} exists in {old.build.__module__}")
-        PANELS[name] = Panel(name, kind, title, build, tables, subtitle, source, cost, least_step, span)
+        PANELS[name] = Panel(name, kind, title, build, tables, subtitle, source, cost, least_step, span, context)
         return build
 
     return register
@@ -123,8 +126,15 @@ def view(name: str) -> Callable[[ViewFunction], ViewFunction]:
     return register
 
 
-MODULES: list[str] = []
-"""Modules of panels and views besides those that pages import."""
+MODULES = (
+    "dashboard.panels.arc",
+    "dashboard.panels.disks",
+    "dashboard.panels.host",
+    "dashboard.panels.pools",
+    "dashboard.panels.vitals",
+    "dashboard.panels.zones",
+)
+"""Modules of panels and views."""
 
 
 def load() -> dict[str, Panel]:

@@ -1,0 +1,159 @@
+"""Disk latency: the heat map over all disks of a host with its percentiles, and p99 of each disk.
+
+Three ways to it, the best that a host gives: DTrace's quantize() of every I/O, ZFS's own histograms
+(`zpool iostat -w`), or mean service times (`iostat -xn`, /proc/diskstats), where all I/Os of a disk and second count
+as its mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dashboard.panels import Frames, Known, Need, Query, panel
+from dashboard.panels.data import Floats, Grid, Heat, PanelData, Series
+from dashboard.panels.tools import LATENCY, heat_columns, histogram, latency_bounds, percentile, rebin, seconds
+
+STANDING = "disk_io/by=device,latency"
+TABLES = {
+    "dtrace": Need(("bounds", "counts"), where={"question": [STANDING]}),
+    "zpool_histogram": Need(("counts",), where={"measure": ["disk_wait_read", "disk_wait_write"]}),
+    "disk_io": Need(("read_ops", "write_ops", "asvc_t")),
+}
+SLOW_TIMES, SLOW_LEAST, SLOW_EVENTS = 4.0, 0.05, 20
+"""A disk is slow when its p99 is this many times the median of its peers', at least so many seconds, over at least so
+many I/Os. The appliance's experience: one dying disk shows in latency long before any error counter."""
+DISKS = 24
+
+Counts = npt.NDArray[np.int64]
+
+
+def disk_counts(frames: Frames, grid: Grid) -> tuple[list[str], Counts, npt.NDArray[np.bool_]]:
+    """(disks, I/Os [disks, grid.n, rows of LATENCY], whether sampled [disks, grid.n]) by the best way there is."""
+    frame = frames["dtrace"]
+    if len(frame):
+        keys = np.array([k[0] if len(k) else "" for k in frame["keys"]], dtype=object)
+        return heat_columns(keys, grid.columns(seconds(frame)), _dtrace_counts(frame), grid)
+    frame = frames["zpool_histogram"]
+    if len(frame):
+        frame = frame[_leaves(frame)]
+        keys = frame["vdev"].str.rsplit("/", n=1).str[-1].to_numpy(dtype=object)
+        counts = histogram(frame)
+        return heat_columns(
+            keys, grid.columns(seconds(frame)), rebin(counts, latency_bounds("quantize"), LATENCY), grid
+        )
+    frame = frames["disk_io"]
+    ops = (frame["read_ops"].fillna(0) + frame["write_ops"].fillna(0)).to_numpy(float) * grid.step
+    counts = np.zeros((len(frame), len(LATENCY)), np.int64)
+    service = frame["asvc_t"].to_numpy(float)
+    row = np.clip(np.searchsorted(LATENCY, np.nan_to_num(service), "right") - 1, 0, None)
+    counts[np.arange(len(frame)), row] = np.where(np.isfinite(service), np.round(ops), 0).astype(np.int64)
+    return heat_columns(frame["device"].to_numpy(dtype=object), grid.columns(seconds(frame)), counts, grid)
+
+
+def _dtrace_counts(frame: pd.DataFrame) -> Counts:
+    names = frame["bounds"].fillna("quantize")
+    out = np.zeros((len(frame), len(LATENCY)), np.int64)
+    for name in names.unique():
+        mine = (names == name).to_numpy()
+        out[mine] = rebin(histogram(frame[mine]), latency_bounds(str(name)), LATENCY)
+    return out
+
+
+def _leaves(frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Rows of vdevs that hold no others: the disks."""
+    vdevs = frame["vdev"].astype(object)
+    parents = {v.rsplit("/", 1)[0] for v in vdevs.unique() if "/" in v} | {""}
+    return (~vdevs.isin(parents)).to_numpy(bool)
+
+
+def slow_disks(counts: Mapping[str, npt.NDArray[np.int64]]) -> dict[str, tuple[float, float]]:
+    """Disks whose p99 stands out: disk -> (its p99, median p99 of the others), s. `counts` over LATENCY per disk."""
+    p99 = {d: float(percentile(c, LATENCY, 0.99)) for d, c in counts.items() if c.sum() >= SLOW_EVENTS}
+    out = {}
+    for disk, value in p99.items():
+        peers = [v for d, v in p99.items() if d != disk]
+        if peers and value >= SLOW_LEAST and value >= SLOW_TIMES * (middle := float(np.median(peers))):
+            out[disk] = (value, middle)
+    return out
+
+
+def newest_counts(counts: Counts, have: npt.NDArray[np.bool_], grid: Grid, last: float = 60.0) -> Counts:
+    """[disks, rows] summed over the last `last` seconds that have a sample."""
+    at = np.flatnonzero(have.any(axis=0))
+    if not len(at):
+        return np.zeros((counts.shape[0], counts.shape[2]), np.int64)
+    first = max(0, int(at[-1]) - max(1, round(last / grid.step)) + 1)
+    return counts[:, first : at[-1] + 1].sum(axis=1)
+
+
+@panel(
+    "disk_latency",
+    kind="heat",
+    title="Disk latency",
+    subtitle="every disk, log scale",
+    source="dtrace, 1 s",
+    cost="dtrace",
+    tables=TABLES,
+    context=60.0,
+)
+def disk_latency(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
+    """I/Os per second and latency; p50 and p99 over them; the table holds p99 of each disk, slow ones marked."""
+    disks, counts, have = disk_counts(frames, grid)
+    sampled = have.any(axis=0)
+    every = counts.sum(axis=0)
+    heat = np.where(sampled[:, None], every, np.nan).astype(np.float32)
+    rows: list[Floats] = [percentile(every, LATENCY, q).astype(np.float32) for q in (0.5, 0.99)]
+    if not disks and not known:
+        return PanelData(grid, unit="s", yscale="log")
+    slow = slow_disks(dict(zip(disks, newest_counts(counts, have, grid), strict=True)))
+    series = [
+        Series("p50", "p50", "s", group="overlay", legend=False),
+        Series("p99", "p99", "s", dash="dash", group="overlay", legend=False),
+    ]
+    each = percentile(counts, LATENCY, 0.99)
+    shown = [k for k in known if k in disks] if known else disks[:DISKS]
+    for disk in sorted(shown, key=lambda d: (d not in slow, _natural(d))) if not known else shown:
+        series.append(Series(disk, disk, "s", group="table", state="bad" if disk in slow else ""))
+        rows.append(each[disks.index(disk)].astype(np.float32))
+    values = np.vstack(rows)
+    return PanelData(grid, series, values, heat=Heat(LATENCY, "s", heat), unit="s", yscale="log")
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """c3t10d0 after c3t9d0."""
+    out, part = [], ""
+    for ch in name + "\0":
+        if part and ch.isdigit() != part[-1].isdigit():
+            out.append((int(part) if part.isdigit() else -1, part))
+            part = ""
+        part += ch
+    return out
+
+
+def worst_p99(frames: Frames, grid: Grid) -> tuple[Floats, bool]:
+    """(the largest p99 of any disk per column [grid.n], whether a disk is slow now)."""
+    disks, counts, have = disk_counts(frames, grid)
+    if not disks:
+        return np.full(grid.n, np.nan, np.float32), False
+    each = np.atleast_2d(np.nan_to_num(percentile(counts, LATENCY, 0.99)))  # a disk without an I/O has none
+    worst = np.where(have.any(axis=0), each.max(axis=0), np.nan)
+    slow = slow_disks(dict(zip(disks, newest_counts(counts, have, grid), strict=True)))
+    return worst.astype(np.float32), bool(slow)
+
+
+@panel("disk_worst", kind="spark", title="Worst disk p99", tables=TABLES, context=60.0)
+def disk_worst(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
+    worst, slow = worst_p99(frames, grid)
+    return PanelData(grid, [Series("v", "worst disk p99", "s", state="bad" if slow else "")], worst[None, :], unit="s")
+
+
+@panel("disk_strip", kind="strip", title="disk p99, 6 h", tables=TABLES, span=21600.0)
+def disk_strip(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
+    """p99 over all disks, for the strip over a page."""
+    _, counts, _ = disk_counts(frames, grid)
+    p99 = percentile(counts.sum(axis=0), LATENCY, 0.99).astype(np.float32)
+    return PanelData(grid, [Series("p99", "disk p99", "s")], p99[None, :], unit="s")

@@ -1,0 +1,55 @@
+"""The head of a host's page: what it is, how it is, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dashboard.live import Live
+from dashboard.panels import Query, view
+from dashboard.verdicts import ICONS, Verdict, verdicts
+from frames import units
+from frames.units import THIN
+
+
+@view("host_head")
+def host_head(live: Live, query: Query, at: float | None) -> dict[str, Any]:
+    """{host, state, word, icon, sentence, facts: [..], reasons: [{state, icon, what, detail, object, since}], lacks:
+    [{fact, value, fix}]}; for the past only what does not change."""
+    name = str(query.get("host", ""))
+    host = live.host(name)
+    verdict = verdicts(live).get(name) if at is None else None
+    if host is None:
+        verdict = Verdict("stale")
+    return {
+        "host": name,
+        "state": verdict.state if verdict else "",
+        "word": verdict.word if verdict else "",
+        "icon": ICONS[verdict.state] if verdict else "",
+        "sentence": verdict.sentence if verdict else "",
+        "reasons": [r.wire() for r in verdict.reasons] if verdict else [],
+        "facts": facts(live, name),
+        "lacks": [
+            {"fact": f.removeprefix("missing:"), "value": v.value, "fix": v.fix}
+            for f, v in sorted(host.facts.items())
+            if f.startswith("missing:")
+        ]
+        if host
+        else [],
+    }
+
+
+def facts(live: Live, name: str) -> list[str]:
+    """'Solaris 10 u8', 'X4100 M2 + J4200', '9 zones', 'up 43 d' as far as they are known."""
+    host = live.host(name)
+    if host is None:
+        return []
+    out = [x for x in (host.fact("release") or host.fact("os"), host.fact("model")) if x]
+    zones = live.latest("zone_usage", within=30, where={"host": [name]})
+    n = int(((zones["zone"] != "global") & (zones["state"].fillna("running") == "running")).sum())
+    if n:
+        out.append(f"{n}{THIN}zone" + ("s" if n > 1 else ""))
+    load = live.latest("host_load", within=30, where={"host": [name]})
+    if len(load) and load["uptime"].notna().any():
+        up = float(load["uptime"].dropna().iloc[-1])
+        out.append("up " + (f"{up // 86400:.0f}{THIN}d" if up >= 2 * 86400 else units.span(up)))
+    return out
