@@ -7,13 +7,15 @@ per bucket: the bucket right-aligned in 16 columns (overflowing when longer), a 
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import re
 from dataclasses import dataclass
 
 from frames.schemas import BOUNDS_QUANTIZE
 
 HEADER = re.compile(r"\s*value\s+-+ Distribution -+ count\s*")
-ROW = re.compile(r"\s*(?P<end>< |>= )?\s*(?P<low>-?\d+) [^|]*\|(?P<bar>.*?)\s(?P<count>-?\d+)\s*")
+ROW = re.compile(r"\s*(?P<end>abs\(\) < |<= |< |>= )?\s*(?P<low>-?\d+) [^|]*\|(?P<bar>.*?)\s(?P<count>-?\d+)\s*")
 """The bar may be of blanks, @ or (with ``-x encoding=utf8``) block characters, on either side of the |."""
 
 _INDEX = {int(low): i for i, low in enumerate(BOUNDS_QUANTIZE)}
@@ -23,7 +25,8 @@ _ZERO = len(BOUNDS_QUANTIZE) - 1
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A printed row: `end` is '<' or '>=' for the under- and overflow bucket, else ''."""
+    """A printed row: `end` is '<', '<=' or '>=' for the outer buckets, 'abs() <' for the middle one of a signed
+    llquantize (Linux), else ''."""
 
     end: str
     low: int
@@ -77,3 +80,39 @@ def linear(rows: list[Bucket], low: int, high: int, step: int) -> Histogram:
             raise ValueError(f"not a bucket of lquantize({low}, {high}, {step}): {r.end}{r.low}")
         counts[0 if r.end == "<" else i + 1] = r.count
     return Histogram("lquantize", f"lquantize:{low}:{high}:{step}", counts)
+
+
+def guess(rows: list[Bucket]) -> Histogram:
+    """Of a histogram whose kind is not printed, from its buckets.
+
+    Powers of two are a quantize, equal steps an lquantize over what was printed, others an llquantize with its
+    bounds spelled out ('list:…'). Raises ValueError for bounds that do not rise.
+    """
+    for kind in (quantize, _linear):
+        with contextlib.suppress(ValueError):
+            return kind(rows)
+    lows: list[float] = []
+    for i, r in enumerate(rows):
+        if r.end in ("<", "<=") or (r.low < 0 and not i):
+            lows.append(float("-inf"))
+        elif r.end == "abs() <":
+            lows.append(-r.low)
+        elif r.low < 0:
+            lows.append(rows[i - 1].low)  # labels below zero name the end that is nearer to zero
+        else:
+            lows.append(r.low)
+    if any(b <= a for a, b in itertools.pairwise(lows)):
+        raise ValueError(f"the buckets do not rise: {lows[:8]}")
+    names = ["-inf" if low == float("-inf") else f"{low:d}" for low in lows]
+    return Histogram("llquantize", f"list:{','.join(names)}", [r.count for r in rows])
+
+
+def _linear(rows: list[Bucket]) -> Histogram:
+    """Of an lquantize, as far as it was printed. Raises ValueError where the steps differ."""
+    plain = [r.low for r in rows if r.end != "<"]
+    steps = {b - a for a, b in itertools.pairwise(plain)}
+    ends = {r.end for r in rows} - {"", "<", ">="}
+    if len(steps) != 1 or ends or min(steps) < 1 or (rows[0].end == "<" and rows[0].low != plain[0]):
+        raise ValueError("not of equal steps")
+    step = steps.pop()
+    return linear(rows, plain[0], plain[-1] if rows[-1].end == ">=" else plain[-1] + step, step)

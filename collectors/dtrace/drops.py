@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 _DROPS = re.compile(
-    r"dtrace: (?:\[[A-Z]+\] )?(\d+) (?:(?:aggregation|dynamic variable|speculative|stack string table|.*?) )?drops?\b.*"
+    r"dtrace: (?:\[[A-Z_]+\] )?(\d+) (?:[a-z ]+ )?drops?\b.*"
     r"|dtrace: (\d+) failed speculations?\b.*"
 )
 

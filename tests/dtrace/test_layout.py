@@ -1,0 +1,184 @@
+"""The default layout: recorded output beside what it must parse to, and every file by an independent reading."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.dtrace import layout
+from collectors.dtrace.drops import drops
+from frames.schemas import bounds
+
+RECORDED = Path(__file__).parent.parent / "recorded" / "dtrace"
+_ROOT = Path(os.environ.get("ZONESCOPE_CORPUS", Path(__file__).parents[2].parent / "shared" / "corpus"))
+CORPUS = sorted(p for command in ("dtrace-agg", "dtrace-stacks") for p in (_ROOT / command).glob("*.txt"))
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def plain(row: layout.Row) -> Any:
+    """[keys, value] of a scalar; [keys, {lower bound: count}] without empty buckets of a histogram."""
+    if row.counts is None:
+        return [row.keys, row.value]
+    assert row.bounds
+    low = bounds(row.bounds)
+    assert len(low) == len(row.counts)
+    return [row.keys, {low[i]: n for i, n in enumerate(row.counts) if n}]
+
+
+@pytest.mark.parametrize("path", sorted(RECORDED.glob("*.yml")), ids=lambda p: p.stem)
+def test_recorded(path: Path) -> None:
+    assert [plain(r) for r in layout.parse(read(path.with_suffix(".txt"))).rows] == yaml.safe_load(path.read_text())
+
+
+# -- an independent reading: columns of the text, no structure -----------------------------------------------------
+
+DISTRIBUTION = re.compile(r"^ *value +-+ Distribution", re.M)
+BUCKET = re.compile(r"^ *(?:abs\(\) )?(?:<|>|<=|>=)? *-?\d+ [ @█-▏]*\|[ @█-▏]*(-?\d+) *$", re.M)
+
+
+def buckets(text: str) -> list[int]:
+    return [int(n) for n in BUCKET.findall(text)]
+
+
+def values(text: str) -> list[int]:
+    """Numbers that end a line in the value column, and the counts of agghist and aggpack rows."""
+    found, table = [], False
+    lines = text.split("\n")
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if re.search(r" key +-+ D| min \.-+\.", line):
+            table = True
+        elif table and "|" in line:
+            found.append(int(line.split()[-1]))
+        else:
+            table = False
+            last = (line.split(" ") or [""])[-1]
+            width = max(17, len(last) + 1)
+            aligned = re.fullmatch(r"-?\d+", last) and len(line) >= width and line[-width:].strip() == last
+            if aligned and "|" not in line and not line.startswith("@@ ") and not DISTRIBUTION.match(following):
+                found.append(int(last))
+    return found
+
+
+def check(text: str) -> layout.Answer:
+    answer = layout.parse(text)
+    histograms = [r for r in answer.rows if r.counts is not None]
+    assert len(histograms) == len(DISTRIBUTION.findall(text))
+    assert sum(sum(r.counts or []) for r in histograms) == sum(buckets(text))
+    assert sum(sum(map(abs, r.counts or [])) for r in histograms) == sum(map(abs, buckets(text)))
+    scalars = [r.value for r in answer.rows if r.counts is None]
+    assert [v for v in scalars if v is not None] == [v for v in values(text) if v not in (2**63 - 1, -(2**63))]
+    answer.frame("q", "h", 0.0)
+    return answer
+
+
+@pytest.mark.parametrize("path", sorted(RECORDED.glob("*.txt")), ids=lambda p: p.stem)
+def test_every_recording_agrees_with_an_independent_reading(path: Path) -> None:
+    check(read(path))
+
+
+@pytest.mark.corpus
+@pytest.mark.skipif(not CORPUS, reason=f"no corpus at {_ROOT} (ZONESCOPE_CORPUS)")
+@pytest.mark.parametrize("path", CORPUS, ids=lambda p: p.stem)
+def test_every_file_of_the_corpus_agrees_with_an_independent_reading(path: Path) -> None:
+    answer = check(read(path))
+    if "tst.denormalizeonly" in path.name:
+        assert [plain(r) for r in answer.rows] == [[[str(i)], 3000 + 400 * i] for i in range(5)]
+    if "stacks" in str(path):
+        stacks = [r for r in answer.rows if "\n" in r.keys[-1]]
+        assert sum(len(r.keys[-1].split("\n")) for r in stacks) > 0.95 * read(path).count("`")
+
+
+def test_a_stream_counts_the_same_events_twice() -> None:
+    """dt_stream_clear counts and quantizes one probe, 19 times a second on each CPU: the two must agree."""
+    text = read(RECORDED / "dt_stream_clear.txt")
+    intervals = re.split(r"^@@ \d+$", text, flags=re.M)[1:]
+    assert len(intervals) == 9
+    for interval in intervals:
+        rows = layout.parse(interval).rows
+        counted = sum(r.value or 0 for r in rows if r.counts is None)
+        quantized = sum(sum(r.counts) for r in rows if r.counts is not None)
+        assert counted == quantized > 0
+
+
+def test_reads_and_calls_of_one_run() -> None:
+    text = read(RECORDED / "guest-fbt-zfs-read-latency.txt")
+    reads, latency = layout.parse(text).rows
+    assert (reads.keys, reads.value, latency.keys, sum(latency.counts or [])) == (
+        ["reads"],
+        1145,
+        ["zfs_read ns"],
+        1144,
+    )
+
+
+def test_a_joined_printa_must_be_told() -> None:
+    line = "  a b                                                       1                1               -5\n"
+    (alone,) = layout.parse(line).rows
+    assert (alone.keys, alone.value) == (["a b", "1", "1"], -5)
+    joined = layout.parse(line, values=2).rows
+    assert [(r.keys, r.value) for r in joined] == [(["a b", "1"], 1), (["a b", "1"], -5)]
+
+
+def test_two_stacks_as_keys_and_an_empty_one() -> None:
+    text = (
+        "\n  imapd                                             \n"
+        "              genunix`read+0x1\n\n              libc.so.1`_read+0x7\n                3\n"
+        "  nfsd                                              \n"
+        "              genunix`write+0x1\n\n                5\n"
+    )
+    assert [plain(r) for r in layout.parse(text).rows] == [
+        [["imapd", "genunix`read+0x1", "libc.so.1`_read+0x7"], 3],
+        [["nfsd", "genunix`write+0x1", ""], 5],
+    ]
+
+
+@pytest.mark.parametrize("path", sorted(RECORDED.glob("*.stderr")), ids=lambda p: p.stem)
+def test_drops_on_stderr(path: Path) -> None:
+    text = read(path)
+    assert sum(map(drops, text.splitlines())) == sum(int(n) for n in re.findall(r"(\d+) (?:\w+ )*drops", text))
+
+
+@pytest.mark.parametrize(
+    ("line", "n"),
+    [
+        ("dtrace: 1 drop on CPU 0", 1),
+        ("dtrace: 7 speculative drops; no space available in speculation buffer", 7),
+        ("dtrace: [DTRACEDROP_DYNDIRTY] 3 dynamic variable drops with non-empty dirty list", 3),
+        ("dtrace: 2 failed speculations (no speculative buffer space available)", 2),
+        ("dtrace: 5 dynamic variable drops", 5),
+        ("dtrace: processing aborted: Abort due to systemic unresponsiveness", 0),
+        ("dtrace: description 'profile-997' matched 2 probes", 0),
+    ],
+)
+def test_words_of_drops(line: str, n: int) -> None:
+    assert drops(line) == n
+
+
+KEY = st.text(st.characters(codec="ascii", min_codepoint=33, max_codepoint=126), min_size=1, max_size=50)
+COLUMN = st.one_of(
+    KEY.filter(lambda s: not s.lstrip("-").isdigit()),
+    st.integers(-(2**31), 2**31 - 1),
+)
+
+
+@given(st.lists(st.lists(COLUMN, min_size=1, max_size=4), max_size=4), st.integers(-(2**62), 2**62))
+def test_keys_of_any_shape_come_back(rows: list[list[str | int]], value: int) -> None:
+    text = "\n"
+    for columns in rows:
+        text += "".join(f" {c:8d}" if isinstance(c, int) else f"  {c:<50}" for c in columns) + f" {value:16d}\n"
+    assert [(r.keys, r.value) for r in layout.parse(text).rows] == [([str(c) for c in cs], value) for cs in rows]
+
+
+@given(st.text(st.sampled_from(" \n|@0123456789-<>=`abc:"), max_size=400))
+def test_no_text_breaks_it(text: str) -> None:
+    layout.parse(text)
