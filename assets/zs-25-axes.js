@@ -180,7 +180,7 @@
       ctx.font = zs.font(11);
       const w = ctx.measureText(text).width;
       const left = xa - w - 8 > taken;
-      if (!left && xb + w + 4 > p.geo.x + p.geo.w) continue;
+      if (!left && (xb + w + 4 > p.geo.x + p.geo.w || xb < taken)) continue;
       taken = left ? xa : xb + w + 4;
       zs.halo(ctx, text, left ? xa - 4 : xb + 4, y0 + 8, c.text3, 400, 11, left ? "right" : "left");
     }

@@ -23,13 +23,8 @@
     return config;
   };
 
-  /** Columns to ask for: one per pixel, and every second where two of them share one (an outlier of a second shows). */
-  function points(p) {
-    const px = Math.max(60, p.plot.clientWidth - (p.kind === "spark" || p.kind === "strip" ? 0 : 56));
-    const [a, b] = zs.range();
-    p.askedFor = px;
-    return (p.kind === "lines" || p.kind === "mirror" || p.kind === "lanes") && b - a <= 2.5 * px ? Math.ceil(b - a) : px;
-  }
+  /** One column per pixel. */
+  const points = (p) => Math.max(60, p.plot.clientWidth - (p.kind === "spark" || p.kind === "strip" ? 0 : 56));
   function watchBody() {
     const panels = [], views = [];
     if (!link.stopped) {

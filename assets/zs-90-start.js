@@ -27,7 +27,7 @@
       for (const p of zs.panels.values()) {
         p.axis.x = null;
         zs.invalidate(p);
-        if (p.askedFor && Math.abs(p.plot.clientWidth - 56 - p.askedFor) > 0.2 * p.askedFor) zs.rewatch();
+        if (p.asked && Math.abs(p.plot.clientWidth - 56 - p.asked) > 0.2 * p.asked) zs.rewatch();
       }
     }, 150);
   });
