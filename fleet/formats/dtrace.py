@@ -1,0 +1,333 @@
+"""dtrace: answers of composed questions, framed as `zs1` lines, with dtrace's own layout of distributions.
+
+A program says what it asks in its first comment, /* zonescope ID */, where ID is metric[/by=field,…][/where=…].
+Everything comes from the same disks and zones as the other tools show. A program without that comment compiles
+(-e) but is not run: the fleet has no D compiler.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fleet import noise
+from fleet.formats.tool import Tool, UsageError
+from fleet.formats.zpool import options
+from fleet.live import Live, rates
+from fleet.noise import Floats
+
+QUANTIZE = np.array([0.0, *(float(2**i) for i in range(63))])
+EXECNAMES = {"mail": "imapd", "imap": "imapproxyd", "pop": "pop3d", "spam": "spamd", "web": "nginx", "dns": "named",
+             "backup": "zfs", "global": "zpool-mail"}  # fmt: skip
+SPLIT = {"mail": (("imapd", 0.66), ("lmtpd", 0.22), ("pop3d", 0.05), ("cyr_expire", 0.07))}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a program asks: see the module's first lines. `agg`: 'quantize', 'lquantize 0 1000 20', 'count', 'sum'."""
+
+    id: str
+    metric: str
+    by: tuple[str, ...]
+    where: str
+    agg: str
+    interval: float
+    limit: int
+
+
+def asked(program: str) -> Asked | None:
+    """The question of a composed program, None for any other."""
+    m = re.search(r"/\* zonescope (\S+) \*/", program)
+    if not m:
+        return None
+    metric, *parts = m[1].split("/")
+    by: tuple[str, ...] = ()
+    where = ""
+    for p in parts:
+        if p.startswith("by="):
+            by = tuple(p[3:].split(","))
+        elif p.startswith("where="):
+            where = p[6:]
+    agg = "count"
+    found = re.search(r'zs1 key [^"]*?((?:ll|l)?quantize(?: -?\d+)*|sum|count)(?=%@|=%@)', program)
+    if found:
+        agg = found[1]
+    every = re.search(r"profile:::tick-(\d+)s|zs_due \+ (\d+)", program)
+    interval = 1.0
+    if every:
+        interval = float(every[1]) if every[1] else float(every[2]) / 1e9
+    limit = re.search(r"zs_n >= (\d+)", program)
+    return Asked(m[1], metric, by, where, agg, interval, int(limit[1]) if limit else 0)
+
+
+def bounds(agg: str) -> Floats:
+    """Lower bounds of the buckets of an aggregation; the first of lquantize is -inf, of llquantize 0."""
+    kind, *rest = agg.split()
+    n = [int(x) for x in rest]
+    if kind == "lquantize":
+        return np.array([-np.inf, *range(n[0], n[1] + 1, n[2])], dtype=np.float64)
+    if kind == "llquantize":
+        out, value = [0.0], float(n[0] ** n[1])
+        out.append(value)
+        for magnitude in range(n[1], n[2] + 1):
+            step = max(float(n[0] ** (magnitude + 1)) / n[3], 1.0)
+            while value + step < n[0] ** (magnitude + 1):
+                value += step
+                out.append(value)
+            value = float(n[0] ** (magnitude + 1))
+            out.append(value)
+        return np.array(out)
+    return QUANTIZE
+
+
+def distribution(counts: list[int], lower: Floats, agg: str) -> str:
+    """A block as dt_print_quantize lays it out: one empty bucket on each side, bars of 40."""
+    kind = agg.split()[0]
+    filled = [i for i, c in enumerate(counts) if c]
+    if not filled:
+        return ""
+    first, last = max(filled[0] - 1, 0), min(filled[-1] + 1, len(counts) - 1)
+    total = sum(counts)
+    out = [f"\n{'value':>16} {'------------- Distribution -------------':>41} {'count':<9}\n"]
+    for i in range(first, last + 1):
+        if kind == "lquantize" and i == 0:
+            label = f"< {int(lower[1])}"
+        elif kind == "lquantize" and i == len(counts) - 1:
+            label = f">= {int(lower[i])}"
+        elif kind == "llquantize" and i == 0:
+            label = f"< {int(lower[1])}"
+        elif kind == "llquantize" and i == len(counts) - 1:
+            label = f">= {int(lower[i])}"
+        else:
+            label = str(int(lower[i]))
+        bar = "@" * int(round(40 * counts[i] / total))
+        out.append(f"{label:>16} |{bar:<40} {counts[i]:<9}\n")
+    return "".join(out)
+
+
+def _key(values: tuple[str, ...]) -> str:
+    return "".join(f"#{v} " if _number(v) else f"{len(v.encode())}:{v} " for v in values)
+
+
+def _number(text: str) -> bool:
+    return text.lstrip("-").isdigit()
+
+
+class Answer:
+    """Rows of one question over an interval: key values -> counts over the bounds (or one number)."""
+
+    def __init__(self, live: Live, q: Asked) -> None:
+        self.live, self.q = live, q
+        self.lower = bounds(q.agg)
+        self.numeric = next((f for f in q.by if f in NUMERIC), "")
+        self.keys = tuple(f for f in q.by if f not in NUMERIC)
+        self.test = _predicate(q.where)
+        self.own = noise.seeds("dtrace", live.host.name, q.id, names=[str(i) for i in range(4096)])
+
+    def rows(self, t0: float, t1: float) -> list[tuple[tuple[str, ...], list[int]]]:
+        merged: dict[tuple[str, ...], NDArray[np.int64]] = {}
+        for fields, counts in self._pieces(t0, t1):
+            if not counts.any() or not self.test(fields):
+                continue
+            key = tuple(fields.get(k, "") for k in self.keys)
+            merged[key] = merged[key] + counts if key in merged else counts
+        out = [(k, v.tolist()) for k, v in merged.items()]
+        out.sort(key=lambda e: sum(e[1]))
+        return out
+
+    def _pieces(self, t0: float, t1: float):  # type: ignore[no-untyped-def]
+        disk = self.q.metric in ("disk_io", "disk_bytes")
+        yield from self._disk_pieces(t0, t1) if disk else self._zone_pieces(t0, t1)
+
+    def _disk_pieces(self, t0: float, t1: float):  # type: ignore[no-untyped-def]
+        live = self.live
+        plain = not (set(self.keys) - {"device"}) and not self.q.where
+        if self.numeric == "latency":
+            hist = live.histogram(t0, t1, self.q.agg, np.maximum(self.lower, 0.0))
+        else:
+            hist = live.histogram(t0, t1, "ops", np.array([0.0]))
+        if plain and self.numeric in ("latency", ""):
+            for n, counts in enumerate(hist):
+                yield {"device": device(live, n)}, counts
+            return
+        block, i = live.at(t1)
+        who = _who(live, block.zone_reads[i])
+        ops = block.disk_ops[i]
+        second = np.array([int(t1)], dtype=np.int64)
+        slot = 0
+        for n, counts in enumerate(hist):
+            reads = ops[n, 0] / max(float(ops[n].sum()), 1e-9)
+            parts = [(z, e, p, "read", share * reads) for z, e, p, share in who]
+            # Writes of file systems leave the pool's own threads, in the global zone.
+            parts.append(("global", "zpool-mail", 3, "write", 1 - reads))
+            total = int(counts.sum())
+            if self.numeric in ("latency", ""):
+                draws = noise.uniform(self.own[slot : slot + len(counts)], second)[0]
+                for zone, execname, pid, op, share in parts:
+                    part = np.floor(counts * share + (draws * 7.919 + share * 31) % 1.0).astype(np.int64)
+                    yield _fields(live, n, zone, execname, pid, op), np.minimum(part, counts)
+            else:
+                for zone, execname, pid, op, share in parts:
+                    yield (
+                        _fields(live, n, zone, execname, pid, op),
+                        self._spread(total * share, self.numeric, slot, second, op),
+                    )
+            slot = (slot + len(counts) + 7) % 3000
+
+    def _spread(self, total: float, numeric: str, slot: int, second: NDArray[np.int64], op: str) -> NDArray[np.int64]:
+        lower = np.where(np.isfinite(self.lower), self.lower, -1.0)
+        if numeric == "size":
+            centre, sigma = (np.log(24_000.0), 0.9) if op == "read" else (np.log(60_000.0), 0.8)
+            weights = _log_weights(lower, centre, sigma)
+        elif numeric == "subsecond":
+            weights = np.where(lower >= 0, 1.0, 0.0) + np.where((lower >= 120) & (lower < 200), 3.0, 0.0)
+        elif numeric == "offset":
+            weights = np.where((lower >= 0) & (lower < 940), 1.0, 0.0)
+        else:
+            weights = _log_weights(lower, np.log(70_000.0), 1.0)
+        weights = weights / max(float(weights.sum()), 1e-9)
+        draws = noise.uniform(self.own[slot : slot + len(weights)], second)[0]
+        return np.floor(total * weights + draws).astype(np.int64) * (weights * total > 2e-3)
+
+    def _zone_pieces(self, t0: float, t1: float):  # type: ignore[no-untyped-def]
+        live = self.live
+        seconds = max(t1 - t0, 1e-3)
+        then, now = live.counters(t0), live.counters(t1)
+        reads = rates(then, now, "zone_reads", seconds)
+        cpu = rates(then, now, "zone_user", seconds) + rates(then, now, "zone_sys", seconds)
+        second = np.array([int(t1)], dtype=np.int64)
+        per = {"zfs_read": 1.0, "zfs_write": 0.2, "syscall": 6.0, "fsync": 0.04}.get(self.q.metric, 1.0)
+        for z, e, p, share in _who(live, reads):
+            k = live.zones.index(z)
+            total = float(reads[k] if self.q.metric not in ("on_cpu", "cpu") else cpu[k] * 99) * share * per * seconds
+            fields = _fields(live, 0, z, e, p, "read")
+            slot = (37 * k + p) % 3000
+            if self.numeric:
+                yield fields, self._spread(total, self.numeric, slot, second, "read")
+            else:
+                yield fields, np.array([int(total)], dtype=np.int64)
+
+
+NUMERIC = {"latency", "size", "offset", "subsecond", "time", "depth"}
+
+
+def _log_weights(lower: Floats, centre: float, sigma: float) -> Floats:
+    mid = np.log(np.maximum(lower, 0.5) * 1.4)
+    out: Floats = np.exp(-(((mid - centre) / sigma) ** 2) / 2)
+    out[lower < 1] = 0.0
+    return out
+
+
+def device(live: Live, n: int) -> str:
+    """The kernel's name of a disk: sd3 on Solaris, sdc on Linux."""
+    return live.model.disks[n].name if live.host.system == "linux" else f"sd{n}"
+
+
+def _who(live: Live, zone_rate: Floats) -> list[tuple[str, str, int, float]]:
+    """(zone, execname, pid, share of all) by what the zones do now."""
+    total = max(float(zone_rate.sum()), 1e-9)
+    out: list[tuple[str, str, int, float]] = []
+    for k, zone in enumerate(live.host.zones, 1):
+        share = float(zone_rate[k]) / total
+        for j, (execname, part) in enumerate(SPLIT.get(zone.kind, ((EXECNAMES.get(zone.kind, "sh"), 1.0),))):
+            out.append((live.zones[k], execname, 1000 + 100 * k + j, share * part))
+    return out
+
+
+def _fields(live: Live, n: int, zone: str, execname: str, pid: int, op: str) -> dict[str, str]:
+    return {
+        "device": device(live, n), "zone": zone, "execname": execname, "pid": str(pid), "operation": op,
+        "cpu": str(pid % live.host.ncpu), "name": execname, "fstype": "zfs", "type": "zfs", "call": "read",
+    }  # fmt: skip
+
+
+def _predicate(where: str) -> Callable[[dict[str, str]], bool]:
+    """The test of a predicate's text over discrete fields; numeric comparisons hold."""
+    where = where.strip()
+    if not where:
+        return lambda f: True
+    m = re.fullmatch(r"(and|or|not)\((.*)\)", where)
+    if m:
+        parts = [_predicate(p) for p in _split(m[2])]
+        if m[1] == "not":
+            return lambda f: not parts[0](f)
+        join = all if m[1] == "and" else any
+        return lambda f: join(p(f) for p in parts)
+    m = re.fullmatch(r"(\w+)(<=|>=|!=|=|<|>)(.*)", where)
+    if not m or m[1] in NUMERIC:
+        return lambda f: True
+    name, op, value = m[1], m[2], unquote(m[3])
+    if op in ("=", "!="):
+        return lambda f: (f.get(name) == value) == (op == "=")
+    return lambda f: True
+
+
+def _split(text: str) -> list[str]:
+    out, depth = [""], 0
+    for c in text:
+        depth += {"(": 1, ")": -1}.get(c, 0)
+        if c == "," and not depth:
+            out.append("")
+        else:
+            out[-1] += c
+    return out
+
+
+def dtrace(live: Live, args: list[str]) -> Tool:
+    """The `dtrace` command: -V, -l, -e (compile only), -n PROGRAM. Raises UsageError as the tool would refuse."""
+    opts, _ = options(args, "xnsocpbLIDUX")
+    if "V" in opts:
+        version = "2.0.3" if live.host.system == "linux" else "Sun D 1.6"
+        return Tool(lambda t, before: f"dtrace: {version}\n", 0.0, 1)
+    if live.host.system == "linux":
+        raise UsageError("dtrace: failed to initialize dtrace: DTrace requires additional privileges\n", 1)
+    if "l" in opts:
+        probes = "".join(f"{n:5d} {p:>10} {m:>17} {f:>33} {e}\n" for n, (p, m, f, e) in enumerate(PROBES, 1))
+        head = f"{'ID':>5} {'PROVIDER':>10} {'MODULE':>17} {'FUNCTION':>33} NAME\n"
+        return Tool(lambda t, before: head + probes, 0.0, 1)
+    program = opts.get("n", "")
+    if "e" in opts:
+        return Tool(lambda t, before: "", 0.0, 1)
+    q = asked(program)
+    if q is None:
+        raise UsageError(f"dtrace: invalid probe specifier {program}: the simulation runs composed questions only\n", 1)
+    answer = Answer(live, q)
+    number = {"n": 0}
+    stamps = {"from": 0}
+
+    def report(t: float, before: float | None) -> str:
+        now = int(t * 1e9)
+        if before is None:
+            stamps["from"] = now
+            return f"zs1 start {now} {q.id}\n"
+        number["n"] += 1
+        n, start = number["n"], stamps["from"]
+        out = [f"\nzs1 begin {n} {start} {now}\n"]
+        for key, counts in answer.rows(before, t):
+            if "quantize" in q.agg:
+                out.append(f"zs1 key {_key(key)}{q.agg}{distribution(counts, answer.lower, q.agg)}zs1 yek\n")
+            else:
+                out.append(f"zs1 key {_key(key)}{q.agg}={sum(counts)}\n")
+        out.append(f"zs1 end {n} {now} 0\n")
+        stamps["from"] = now
+        return "".join(out)
+
+    return Tool(report, q.interval, q.limit + 1 if q.limit else 0)
+
+
+PROBES = [
+    ("dtrace", "", "", "BEGIN"), ("dtrace", "", "", "END"), ("dtrace", "", "", "ERROR"), ("profile", "", "", "tick-1sec"),
+    ("profile", "", "", "profile-99"), ("io", "genunix", "bdev_strategy", "start"), ("io", "genunix", "biodone", "done"),
+    ("fbt", "zfs", "zfs_read", "entry"), ("fbt", "zfs", "zfs_read", "return"), ("fbt", "zfs", "zfs_write", "entry"),
+    ("fbt", "zfs", "zfs_write", "return"), ("fbt", "zfs", "spa_sync", "entry"), ("fbt", "zfs", "spa_sync", "return"),
+    ("fbt", "zfs", "arc_read", "entry"), ("fbt", "zfs", "arc_read", "return"), ("fbt", "zfs", "zil_commit", "entry"),
+    ("fbt", "zfs", "zil_commit", "return"), ("syscall", "", "read", "entry"), ("syscall", "", "read", "return"),
+    ("syscall", "", "write", "entry"), ("syscall", "", "write", "return"), ("sched", "genunix", "disp", "on-cpu"),
+    ("sched", "genunix", "disp", "off-cpu"), ("proc", "genunix", "exec_common", "exec-success"),
+    ("tcp", "ip", "tcp_accept", "accept-established"), ("vminfo", "genunix", "anon_getpage", "anonpgin"),
+]  # fmt: skip
