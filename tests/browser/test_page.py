@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -110,7 +109,7 @@ def test_hovering_holds_the_panel_and_its_tooltip_while_data_arrive(site):
 
 def test_drag_zooms_the_page_and_back_restores_the_range(site):
     page = site.open()
-    x, y, w, h = box(page, "p-h-mirror")
+    x, y, w, _ = box(page, "p-h-mirror")
     drawn = panel(page, "p-h-mirror")["drawn"]
     drag(page, (x + 3, y + 20), (x + 6, y + 20))
     assert state(page)["mode"] == "live", "under five pixels is no drag"
@@ -125,11 +124,11 @@ def test_drag_zooms_the_page_and_back_restores_the_range(site):
     page.wait_for_function("(a) => Math.abs(zs.debug.panel('p-h-heat').drawn.from - a) < 1", arg=a)
     page.wait_for_function("() => zs.debug.panel('p-h-heat').step <= 1")
     assert page.locator("#zs-live .zs-live-word").inner_text() == "HISTORY"
-    node = page.evaluate("() => { window.mark = document.getElementById('p-h-heat'); return true; }")
+    page.evaluate("() => { window.mark = document.getElementById('p-h-heat'); }")
     page.go_back()
     page.wait_for_function("() => zs.mode() === 'live'")
     assert page.evaluate("() => [zs.state.from, zs.state.to]") == ["now-15m", "now"]
-    assert node and page.evaluate("() => window.mark === document.getElementById('p-h-heat')"), "the page was laid anew"
+    assert page.evaluate("() => window.mark === document.getElementById('p-h-heat')"), "the page was laid anew"
     page.go_forward()
     page.wait_for_function("() => zs.mode() === 'history'")
     page.locator("#zs-live").click()
@@ -150,7 +149,8 @@ def test_a_gap_is_drawn_as_a_hatch_and_never_bridged(site):
         """([a, b]) => {
         const p = zs.panels.get('p-h-mirror'), dpr = devicePixelRatio;
         const w = Math.round((p.px(b) - p.px(a) - 4) * dpr);
-        const at = (x) => p.ctx.getImageData(Math.round(x * dpr), Math.round(p.geo.y * dpr), w, Math.round(p.geo.h * dpr)).data;
+        const [y, h] = [Math.round(p.geo.y * dpr), Math.round(p.geo.h * dpr)];
+        const at = (x) => p.ctx.getImageData(Math.round(x * dpr), y, w, h).data;
         const hues = (d) => { let inked = 0, coloured = 0;
           for (let i = 0; i < d.length; i += 4) { if (d[i + 3] > 120) { inked++;
             if (Math.max(d[i], d[i+1], d[i+2]) - Math.min(d[i], d[i+1], d[i+2]) > 60) coloured++; } }
@@ -262,12 +262,14 @@ def test_a_hidden_tab_stops_and_fills_when_it_is_shown_again(site):
 def test_a_lost_socket_is_said_and_refilled(site):
     page = site.open(
         script="""(() => { const Real = WebSocket; window.sockets = [];
-        window.WebSocket = class extends Real { constructor(u) { super(u); if (String(u).includes('/live')) window.sockets.push(this); } }; })()"""
+        window.WebSocket = class extends Real {
+          constructor(u) { super(u); if (String(u).includes('/live')) window.sockets.push(this); } }; })()"""
     )
     fills = state(page)["fills"]
     page.evaluate(
-        "() => { window.words = []; const seen = () => words.push(document.querySelector('#zs-live').dataset.state);"
-        " zs.on('status', seen); sockets[sockets.length - 1].close(); }"
+        """() => { window.words = [];
+        zs.on('status', () => words.push(document.querySelector('#zs-live').dataset.state));
+        sockets[sockets.length - 1].close(); }"""
     )
     page.wait_for_function("(n) => zs.link.how === 'live' && zs.link.fills >= n + 16", arg=fills)
     assert "lost" in page.evaluate("() => window.words")
@@ -314,8 +316,10 @@ def test_pixels_and_times_are_plotlys(site):
     """`_offset`, `_length` and `d2p` are undocumented: this is what pins the plotly in uv.lock."""
     page = site.open()
     found = page.evaluate(
-        """() => { const p = zs.panels.get('p-h-mirror'), f = p.gd._fullLayout, t = (p.win[0] + p.win[1]) / 2, v = (p.yr[0] + p.yr[1] * 3) / 4;
-        return [p.px(t) - p.geo.x, f.xaxis.d2p(t * 1000), p.py(v) - p.geo.y, f.yaxis.d2p(v), f.xaxis.range.map((r) => Date.parse(r + 'Z') / 1000), p.win]; }"""
+        """() => { const p = zs.panels.get('p-h-mirror'), f = p.gd._fullLayout;
+        const t = (p.win[0] + p.win[1]) / 2, v = (p.yr[0] + p.yr[1] * 3) / 4;
+        return [p.px(t) - p.geo.x, f.xaxis.d2p(t * 1000), p.py(v) - p.geo.y, f.yaxis.d2p(v),
+          f.xaxis.range.map((r) => Date.parse(r + 'Z') / 1000), p.win]; }"""
     )
     assert found[0] == pytest.approx(found[1], abs=0.5)
     assert found[2] == pytest.approx(found[3], abs=0.5)
@@ -360,6 +364,4 @@ def test_nothing_is_fetched_from_elsewhere(site, harness):
     urls = page.evaluate("() => performance.getEntriesByType('resource').map((r) => r.name)")
     assert any("ibm-plex-sans" in u for u in urls)
     assert [u for u in urls if not u.startswith(harness) and not u.startswith("data:")] == []
-    assert json.loads(
-        page.evaluate("() => JSON.stringify([...document.fonts].filter((f) => f.status === 'loaded').length > 0)")
-    )
+    assert page.evaluate("() => [...document.fonts].some((f) => f.status === 'loaded')")
