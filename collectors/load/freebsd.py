@@ -1,0 +1,90 @@
+"""Load of FreeBSD: sysctl(8), swapinfo(8) and netstat(1) -ibn in one loop, an epoch line before each report."""
+
+from __future__ import annotations
+
+import re
+from math import nan
+
+from collectors.base import Batch, Context
+from collectors.load.rows import Load, shares
+
+NAMES = (
+    "kern.cp_time kern.boottime hw.ncpu hw.physmem vm.loadavg vm.swap_total vm.stats.vm.v_page_size "
+    "vm.stats.vm.v_free_count vm.stats.vm.v_inactive_count vm.stats.vm.v_pdpages vm.stats.vm.v_swappgsin "
+    "vm.stats.vm.v_swappgsout"
+)
+SYSCTL = re.compile(r"([a-z][\w.]+)(?:: |=)(.*)$")
+NUMBER = re.compile(r"[0-9]{1,20}$")
+BOOT = re.compile(r"\{ sec = ([0-9]{1,11}), ")
+SWAP = re.compile(r"/\S+ +[0-9]+ +([0-9]{1,15}) +([0-9]{1,15}) +[0-9]+%$")
+NIC = re.compile(r"(\S+?)\*? +[0-9]+ +<Link#[0-9]+> +(?:\S+ +)??((?:[0-9]{1,20} +){7}[0-9]{1,20}) *$")
+
+
+def command(ctx: Context) -> str:
+    return f"while date +%s && sysctl {NAMES} && swapinfo -k && netstat -ibn && echo; do sleep {ctx.interval:g}; done"
+
+
+class Sysctl(Load):
+    """A tick: one row of host_load and one of net_io per interface."""
+
+    def report(self, lines: list[str], stamp: float | None) -> list[Batch]:
+        values: dict[str, str] = {}
+        nics: dict[str, list[float]] = {}
+        swap_free = nan
+        for i, line in enumerate(lines):
+            match = SYSCTL.match(line)
+            if match:
+                values[match[1]] = match[2]
+                continue
+            match = NIC.match(line)
+            if match:
+                n = [int(x) for x in match[2].split()]
+                if n[0] or n[4]:
+                    nics[match[1]] = [n[3], n[6], n[0], n[4], n[1], n[5]]
+                continue
+            match = SWAP.match(line)
+            if match:
+                swap_free = (0.0 if swap_free != swap_free else swap_free) + int(match[2]) * 1024.0
+            elif (
+                not line.startswith(("Name", "Device", "Total", "/")) and "<Link" not in line and len(line.split()) < 5
+            ):
+                raise self.bad(i, line, "not a line of sysctl, swapinfo or netstat")
+        ticks = values.get("kern.cp_time", "").split()
+        if len(ticks) != 5 or not all(NUMBER.match(t) for t in ticks):
+            raise self.bad(0, lines[0], "no kern.cp_time in the report")
+        user, nice, system, interrupt, idle = map(int, ticks)
+
+        def number(name: str) -> float:
+            text = values.get(name, "")
+            return float(text) if NUMBER.match(text) else nan
+
+        def page(name: str) -> float:
+            return number(f"vm.stats.vm.{name}") * self.page_size
+
+        boot = BOOT.match(values.get("kern.boottime", ""))
+        uptime = stamp - int(boot[1]) if boot and stamp is not None else nan
+        counters = [user + nice, system + interrupt, idle] + [
+            number(f"vm.stats.vm.{n}") for n in ("v_pdpages", "v_swappgsin", "v_swappgsout")
+        ]
+        if stamp is None:
+            raise self.bad(0, lines[0], "no epoch line before the report")
+        *modes, scan, swapped_in, swapped_out = self.rates.step("load", stamp, counters)
+        size = number("vm.stats.vm.v_page_size")
+        self.page_size = size if size == size else self.page_size
+        ncpu = number("hw.ncpu")
+        load = values.get("vm.loadavg", "").strip("{} ").split()
+        row = dict(zip(("cpu_user", "cpu_sys", "cpu_idle"), shares(modes, ncpu), strict=True))
+        row.update(
+            ncpu=ncpu,
+            load_1=float(load[0]) if load and re.fullmatch(r"[0-9]{1,6}\.[0-9]+", load[0]) else nan,
+            mem_total=number("hw.physmem"),
+            mem_free=page("v_free_count") + page("v_inactive_count"),
+            swap_total=number("vm.swap_total"),
+            swap_free=swap_free,
+            scan_rate=scan,
+            page_in=swapped_in * self.page_size,
+            page_out=swapped_out * self.page_size,
+            uptime=uptime,
+        )
+        events = self.time(stamp, uptime, stamp) if uptime == uptime else []
+        return [*events, *self.load(row, stamp), *self.net(nics, stamp, stamp)]

@@ -1,0 +1,96 @@
+"""Load of Linux from procfs (proc(5)): one grep a tick over six files whose lines tell by shape what they are."""
+
+from __future__ import annotations
+
+import re
+from math import nan
+
+from collectors.base import Batch, Context
+from collectors.load.rows import Load, shares
+
+FILES = "/proc/uptime /proc/loadavg /proc/stat /proc/meminfo /proc/vmstat /proc/net/dev"
+WANTED = (
+    "^[0-9]|^cpu|^(btime|procs_running|procs_blocked) |^(MemTotal|MemFree|MemAvailable|SwapTotal|SwapFree):"
+    "|^(pswpin|pswpout|pgscan_kswapd|pgscan_direct) |^ *[^ |]+:( *[0-9]+){16}"
+)
+UPTIME = re.compile(r"([0-9]{1,12}\.[0-9]+) [0-9]{1,15}\.[0-9]+$")
+LOADAVG = re.compile(r"([0-9]{1,9}\.[0-9]+) [0-9.]+ [0-9.]+ [0-9]+/[0-9]+ [0-9]+$")
+NAMED = re.compile(r"(\w+):? +([0-9]{1,20})(?: kB)?$")
+CPU = re.compile(r"(cpu[0-9]*)((?: +[0-9]{1,20}){4,10})$")
+NIC = re.compile(r" *([^\s|]+):((?: *[0-9]{1,20}){16})$")
+
+
+def command(ctx: Context) -> str:
+    return f"while grep -hE '{WANTED}' {FILES} && echo; do sleep {ctx.interval:g}; done"
+
+
+class Procfs(Load):
+    """A tick: one row of host_load and one of net_io per interface that ever carried a packet."""
+
+    def report(self, lines: list[str], stamp: float | None) -> list[Batch]:
+        numbers: dict[str, float] = {}
+        ticks: list[int] = []
+        nics: dict[str, list[float]] = {}
+        uptime = load_1 = nan
+        ncpu = 0
+        for i, line in enumerate(lines):
+            match = NAMED.match(line)
+            if match:
+                numbers[match[1]] = float(int(match[2]))
+                continue
+            match = NIC.match(line)
+            if match:
+                n = [int(x) for x in match[2].split()]
+                if n[1] or n[9]:
+                    nics[match[1]] = [n[0], n[8], n[1], n[9], n[2], n[10]]
+                continue
+            match = CPU.match(line)
+            if match:
+                if match[1] == "cpu":
+                    ticks = [int(x) for x in match[2].split()]
+                else:
+                    ncpu += 1
+                continue
+            match = UPTIME.match(line)
+            if match:
+                uptime = float(match[1])
+                continue
+            match = LOADAVG.match(line)
+            if not match:
+                raise self.bad(i, line, "not a line of procfs that was asked for")
+            load_1 = float(match[1])
+        if uptime != uptime or len(ticks) < 4:
+            raise self.bad(0, lines[0], "no uptime or no cpu line in the report")
+        user, nice, system, idle, wait, irq, softirq, steal = (ticks + [0] * 8)[:8]
+        get = numbers.get
+        counters = [
+            user + nice,
+            system + irq + softirq,
+            idle,
+            wait,
+            steal,
+            get("pgscan_kswapd", nan) + get("pgscan_direct", nan),
+            get("pswpin", nan),
+            get("pswpout", nan),
+        ]
+        *modes, scan, swapped_in, swapped_out = self.rates.step("load", uptime, counters)
+        cpus = float(ncpu) or self.ncpu
+        row = dict(zip(("cpu_user", "cpu_sys", "cpu_idle", "cpu_wait", "cpu_steal"), shares(modes, cpus), strict=True))
+        row.update(
+            ncpu=cpus,
+            # procs_running counts those on a CPU too, among them the grep that reads it.
+            run_queue=max(numbers["procs_running"] - 1 - cpus, 0.0) if "procs_running" in numbers else nan,
+            blocked=get("procs_blocked", nan),
+            load_1=load_1,
+            mem_total=get("MemTotal", nan) * 1024,
+            mem_free=get("MemAvailable", get("MemFree", nan)) * 1024,
+            swap_total=get("SwapTotal", nan) * 1024,
+            swap_free=get("SwapFree", nan) * 1024,
+            scan_rate=scan,
+            page_in=swapped_in * self.page_size,
+            page_out=swapped_out * self.page_size,
+            uptime=uptime,
+        )
+        # btime is the wall clock less the uptime: it moves when the clock is stepped.
+        events = self.time(get("btime", nan) + uptime, uptime, stamp)
+        return [*events, *self.load(row, stamp), *self.net(nics, uptime, stamp)]

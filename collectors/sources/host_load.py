@@ -1,0 +1,64 @@
+"""host_load: CPU by mode, run queue, memory, paging and swap of a host, and its network interfaces.
+
+The parsers are in `collectors/load/`, a module per system.
+"""
+
+from __future__ import annotations
+
+from collectors.base import Context, Source, Variant
+from collectors.load import freebsd, linux, solaris
+
+
+def whole(ctx: Context) -> int:
+    """The interval as tools take it that know no fractions of a second."""
+    return max(1, round(ctx.interval))
+
+
+SOURCE = Source(
+    name="host_load",
+    meaning="CPU by mode, run queue, memory, paging, swap and network interfaces of a host",
+    tables=("host_load", "net_io", "events"),
+    interval=1.0,
+    variants=(
+        Variant(
+            name="kstat-drivers",
+            systems=("solaris10",),
+            command=lambda ctx: f"{solaris.command(solaris.DRIVERS)} {whole(ctx)}",
+            parser=solaris.Kstats,
+            probe="kstat -p cpu::sys:cpu_ticks_idle | grep cpu_ticks",
+            fix="install SUNWcsu and perl (kstat); every user may run kstat",
+        ),
+        Variant(
+            name="kstat-links",
+            systems=("solaris11", "illumos"),
+            command=lambda ctx: f"{solaris.command(solaris.LINKS)} {whole(ctx)}",
+            parser=solaris.Kstats,
+            probe="kstat -p cpu::sys:cpu_nsec_idle | grep cpu_nsec",
+            fix="install kstat (pkg:/system/core-os); every user may run it",
+        ),
+        Variant(
+            name="vmstat",
+            systems=("solaris10", "solaris11", "illumos"),
+            command=lambda ctx: f"vmstat {whole(ctx)}",
+            parser=solaris.Vmstat,
+            probe="vmstat 1 1",
+            fix="install SUNWcsu (pkg:/system/core-os); every user may run vmstat",
+        ),
+        Variant(
+            name="procfs",
+            systems=("linux",),
+            command=linux.command,
+            parser=linux.Procfs,
+            probe="test -r /proc/stat && test -r /proc/net/dev",
+            fix="mount /proc",
+        ),
+        Variant(
+            name="sysctl",
+            systems=("freebsd",),
+            command=freebsd.command,
+            parser=freebsd.Sysctl,
+            probe="sysctl -n kern.cp_time",
+            fix="install the base system's sysctl; every user may run it",
+        ),
+    ),
+)
