@@ -1,0 +1,97 @@
+"""Commands that end, asked again and again: framing of their reports by marker lines.
+
+The command prints `== begin <epoch> <local date> <local time>` before and `== end` after each report, so that a
+report is whole without waiting for the next, and carries the host's clock. Solaris 10's date knows no %s and
+prints something else in its place: then there is no epoch, and the arrival time is used.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from collectors.base import Batch, Context, ParseError
+
+MOST_LINES = 200_000
+"""More lines without an end are not a report; they are refused and forgotten."""
+
+_BEGIN = re.compile(r"== begin (\S+)(?: (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d))?")
+
+
+def again(command: str, interval: float) -> str:
+    """sh that runs `command` every `interval` seconds between markers, until it fails."""
+    begin = "echo \"== begin `date +%s` `date '+%Y-%m-%d %H:%M:%S'`\""
+    return f"while {begin}; {command}; do echo '== end'; sleep {max(1, round(interval))}; done"
+
+
+class Polled:
+    """Base of parsers of such reports: a subclass reads a whole one in `report(lines)`.
+
+    `stamp` is the report's epoch, `local` the host's own date and time, None where unknown. Text without markers
+    is one report to its end, or several where `opens` says that a line begins another. `bad` makes a ParseError.
+    """
+
+    source = ""
+
+    def __init__(self, ctx: Context) -> None:
+        self.ctx = ctx
+        self.stamp: float | None = None
+        self.local: datetime | None = None
+        self._line_no = 0
+        self._first = 1
+        self._lines: list[str] = []
+        self._refusing = False
+
+    def report(self, lines: list[str]) -> list[Batch]:
+        raise NotImplementedError
+
+    def opens(self, line: str) -> bool:
+        """Whether `line` begins another report; asked of every line, in order."""
+        return False
+
+    def bad(self, i: int, line: str, why: str, column: int = 1) -> ParseError:
+        """The error of line i (0-based) of the report being read."""
+        return ParseError(self.source, self.ctx.host, self._first + i, line, why, column)
+
+    def feed(self, line: str, at: float) -> list[Batch]:
+        self._line_no += 1
+        if line.startswith("== "):
+            begin = _BEGIN.fullmatch(line)
+            if begin or line == "== end":
+                out = self._close()
+                if begin:
+                    self.stamp = float(begin[1]) if re.fullmatch(r"[0-9]{9,11}", begin[1]) else None
+                    self.local = _date(begin[2])
+                return out
+        out = self._close() if self.opens(line) and self._lines else []
+        if self._refusing:
+            return out
+        if not self._lines:
+            self._first = self._line_no
+        elif len(self._lines) >= MOST_LINES:
+            self._lines, self._refusing = [], True
+            raise ParseError(self.source, self.ctx.host, self._line_no, line, f"no end after {MOST_LINES} lines", 1)
+        self._lines.append(line)
+        return out
+
+    def idle(self, at: float) -> list[Batch]:
+        return []
+
+    def end(self, at: float) -> list[Batch]:
+        return self._close()
+
+    def _close(self) -> list[Batch]:
+        lines, self._lines, self._refusing = self._lines, [], False
+        if not any(line.strip() for line in lines):
+            return []
+        try:
+            return self.report(lines)
+        finally:
+            self._first = self._line_no
+
+
+def _date(text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,194 @@
+"""dataset_usage and snapshots: space of every file system and volume, and what each snapshot holds.
+
+Commands give tabs (-H) and, where the tool can, bytes (-p). Solaris 10's `zfs list` has no -p; its `zfs get` has,
+and gives a snapshot's creation as an epoch, which `zfs list` prints in the host's own time zone. Tables with
+headings, as people paste them, are read too. A name that holds "@" is a snapshot, any other a dataset.
+Source: zfs(1M) of Solaris 10 and illumos, zfs-list(8) of OpenZFS.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from collectors.base import OS, Batch, Context, Source, Variant
+from collectors.polled import Polled, again
+from collectors.tables import Heading, is_heading, tabbed
+from collectors.units import size
+from frames.schemas import DATASET_USAGE, SNAPSHOTS
+
+COLUMNS = {
+    "name": "dataset",
+    "type": "type",
+    "used": "used",
+    "avail": "avail",
+    "available": "avail",
+    "refer": "refer",
+    "referenced": "refer",
+    "usedsnap": "used_by_snapshots",
+    "usedbysnapshots": "used_by_snapshots",
+    "usedds": "used_by_dataset",
+    "usedbydataset": "used_by_dataset",
+    "usedchild": "used_by_children",
+    "usedbychildren": "used_by_children",
+    "quota": "quota",
+    "mountpoint": "mountpoint",
+    "creation": "creation",
+}
+"""A property, or its heading in lower case, to the column that holds it."""
+
+FULL = (
+    "name",
+    "type",
+    "used",
+    "avail",
+    "refer",
+    "usedbysnapshots",
+    "usedbydataset",
+    "usedbychildren",
+    "quota",
+    "mountpoint",
+)
+BASIC = ("name", "type", "used", "avail", "refer", "quota", "mountpoint")
+OF_SNAPSHOTS = ("name", "used", "refer", "creation")
+_TEXT = {"dataset", "type", "mountpoint"}
+
+
+class ListParser(Polled):
+    """Rows of `zfs list -H -o columns`, or of a table with headings."""
+
+    source = "dataset_usage"
+
+    def __init__(self, ctx: Context, columns: tuple[str, ...]) -> None:
+        super().__init__(ctx)
+        self._columns = columns
+
+    def opens(self, line: str) -> bool:
+        return is_heading(line)
+
+    def report(self, lines: list[str]) -> list[Batch]:
+        rows = Rows()
+        heading: Heading | None = None
+        for i, line in enumerate(lines):
+            if is_heading(line):
+                heading = Heading(line)
+                continue
+            if not line.strip() or line.strip() == "no datasets available":
+                continue
+            cells = tabbed(line, self._columns) if "\t" in line else heading.row(line) if heading else None
+            if cells is None:
+                raise self.bad(i, line, "not a row of the columns that were asked for")
+            try:
+                rows.add({COLUMNS[n.lower()]: c for n, c in cells.items() if n.lower() in COLUMNS})
+            except ValueError as e:
+                raise self.bad(i, line, str(e)) from e
+        return rows.batches(self.stamp)
+
+
+class GetParser(Polled):
+    """Rows of `zfs get -Hp -o name,property,value`: a dataset's properties follow each other."""
+
+    source = "snapshots"
+
+    def report(self, lines: list[str]) -> list[Batch]:
+        rows = Rows()
+        found: dict[str, str] = {}
+        for i, line in enumerate(lines):
+            if not line.strip() or line.strip() == "no datasets available":
+                continue
+            cells = line.split("\t")
+            if len(cells) != 3 or cells[1] not in COLUMNS:
+                raise self.bad(i, line, "not a name, a property and a value")
+            if found and found["dataset"] != cells[0]:
+                self._add(rows, found, i - 1, lines)
+                found = {}
+            found["dataset"] = cells[0]
+            found[COLUMNS[cells[1]]] = cells[2]
+        if found:
+            self._add(rows, found, len(lines) - 1, lines)
+        return [b for b in rows.batches(self.stamp) if b.table == SNAPSHOTS.name]
+
+    def _add(self, rows: Rows, found: dict[str, str], i: int, lines: list[str]) -> None:
+        try:
+            rows.add(found)
+        except ValueError as e:
+            raise self.bad(i, lines[i], str(e)) from e
+
+
+class Rows:
+    """Columns of both tables, filled row by row."""
+
+    def __init__(self) -> None:
+        self._datasets: dict[str, list[Any]] = {c: [] for c in DATASET_USAGE.names[2:]}
+        self._snapshots: dict[str, list[Any]] = {c: [] for c in SNAPSHOTS.names[2:]}
+
+    def add(self, cells: dict[str, str]) -> None:
+        """Raises ValueError for a cell that is neither a number nor '-' nor 'none'."""
+        name, at, snapshot = cells["dataset"].partition("@")
+        values: dict[str, Any] = {c: (t if c in _TEXT else _number(t)) for c, t in cells.items() if c != "creation"}
+        if at:
+            values |= {"dataset": name, "snapshot": snapshot, "creation": _epoch(cells.get("creation", "-"))}
+        elif values.get("quota") == 0:
+            values["quota"] = None  # -p prints 0 where there is none
+        for c, column in (self._snapshots if at else self._datasets).items():
+            column.append(values.get(c))
+
+    def batches(self, stamp: float | None) -> list[Batch]:
+        both = ((DATASET_USAGE.name, self._datasets), (SNAPSHOTS.name, self._snapshots))
+        return [Batch(table, columns, stamp) for table, columns in both if columns["dataset"]]
+
+
+def _number(text: str) -> float | None:
+    return None if text == "none" else size(text)[0]
+
+
+def _epoch(text: str) -> int | None:
+    """Microseconds since 1970; None where the creation is printed as a local date."""
+    return int(text) * 1_000_000 if text.isdecimal() and len(text) < 12 else None
+
+
+ALL: tuple[OS, ...] = ("solaris10", "solaris11", "illumos", "freebsd", "linux")
+
+
+def _list(name: str, columns: tuple[str, ...], flags: str, types: str, fix: str) -> Variant:
+    command = f"zfs list {flags} -t {types} -o {','.join(columns)}"
+    return Variant(
+        name=name,
+        systems=ALL,
+        command=lambda ctx: again(command, ctx.interval),
+        parser=lambda ctx: ListParser(ctx, columns),
+        probe=f"zfs list {flags} -o {','.join(columns)}",  # without -t: a host may have thousands of snapshots
+        fix=fix,
+    )
+
+
+_OLD = "old releases lack the option; the next form serves"
+SOURCES = (
+    Source(
+        name="dataset_usage",
+        meaning="space of every file system and volume",
+        tables=("dataset_usage",),
+        interval=60.0,
+        variants=(
+            _list("exact", FULL, "-Hp", "filesystem,volume", _OLD),
+            _list("rounded", FULL, "-H", "filesystem,volume", _OLD),
+            _list("basic", BASIC, "-H", "filesystem,volume", "put zfs on the PATH (/usr/sbin)"),
+        ),
+    ),
+    Source(
+        name="snapshots",
+        meaning="every snapshot's creation and the space that only it holds",
+        tables=("snapshots",),
+        interval=600.0,
+        variants=(
+            _list("exact", OF_SNAPSHOTS, "-Hp", "snapshot", _OLD),
+            Variant(
+                name="get",
+                systems=ALL,
+                command=lambda ctx: again("zfs get -Hp -o name,property,value used,referenced,creation", ctx.interval),
+                parser=GetParser,
+                probe="zfs list -H -o name",
+                fix="put zfs on the PATH (/usr/sbin)",
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,45 @@
+"""Tables that `zpool list` and `zfs list` print: with headings, which name their columns, or with tabs (-H)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_CELL = r"(?:-|none|[\d.,]+[KMGTPEZ]?B?[%x]?|[A-Z]+)"
+
+
+class Heading:
+    """The columns of a table with headings; the first is a name, which may hold blanks, as may the last.
+
+    `row(line)` gives {heading: cell} or None where the line is not a row; `indent` is how much the name stands in
+    from its heading (a vdev below its pool). Cells that a row lacks at its end are left out.
+    """
+
+    def __init__(self, line: str) -> None:
+        self.names = line.split()
+        self._left = len(line.expandtabs()) - len(line.expandtabs().lstrip())
+        middle = rf"\s+({_CELL})" * max(0, len(self.names) - 2)
+        self._row = re.compile(rf"(\s*)(\S.*?){middle}(?:\s+(\S.*?))?\s*")
+
+    def row(self, line: str) -> dict[str, str] | None:
+        m = self._row.fullmatch(line.expandtabs())
+        if not m:
+            return None
+        cells = [m[2], *m.groups()[2:]]
+        return {n: c for n, c in zip(self.names, cells, strict=True) if c is not None}
+
+    def indent(self, line: str) -> int:
+        text = line.expandtabs()
+        return len(text) - len(text.lstrip()) - self._left
+
+
+def is_heading(line: str) -> bool:
+    """NAME and other words in capitals."""
+    tokens = line.split()
+    return len(tokens) > 1 and tokens[0] == "NAME" and all(t.isupper() for t in tokens)
+
+
+def tabbed(line: str, columns: Sequence[str]) -> dict[str, str] | None:
+    """A row of -H under the columns that were asked for; None where their number differs."""
+    cells = line.split("\t")
+    return dict(zip(columns, cells, strict=True)) if len(cells) == len(columns) else None
