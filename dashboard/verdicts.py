@@ -90,6 +90,21 @@ def verdicts(live: Live) -> dict[str, Verdict]:
     return out
 
 
+def reasons_at(live: Live, at: float) -> dict[str, Verdict]:
+    """The same for an instant of the past, from the history: of links and single disks it does not speak."""
+    status, scans, zones = (
+        live.store.latest(t, at=at, within=120) for t in ("zpool_status", "pool_scan", "zone_usage")
+    )
+    out = {}
+    for name in sorted(live.hosts):
+        mine = [f[f["host"] == name] if len(f) else f for f in (status, scans, zones)]
+        if not any(len(f) for f in mine):
+            continue
+        reasons = sorted([*_pools(mine[0]), *_scans(mine[1]), *_zones(mine[2])], key=lambda r: ORDER.index(r.state))
+        out[name] = Verdict(reasons[0].state if reasons else "well", tuple(reasons))
+    return out
+
+
 def _link(host: Host, now: float) -> list[Reason]:
     age = host.silent(now)
     if host.link in ("down", "refused", "connecting") and (age is None or age > SILENT):

@@ -129,6 +129,7 @@ def view(name: str) -> Callable[[ViewFunction], ViewFunction]:
 MODULES = (
     "dashboard.panels.arc",
     "dashboard.panels.disks",
+    "dashboard.panels.fleet",
     "dashboard.panels.host",
     "dashboard.panels.pools",
     "dashboard.panels.vitals",
