@@ -11,7 +11,7 @@ from typing import Any
 import dash
 import dash_mantine_components as dmc
 from dash import Input, Output, State, dcc, html
-from dash.backends._fastapi import reset_current_request, set_current_request
+from dash.backends._fastapi import FastAPIDashServer, reset_current_request, set_current_request
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
@@ -42,6 +42,12 @@ INDEX = """<!DOCTYPE html>
     </footer>
   </body>
 </html>"""
+
+
+class Backend(FastAPIDashServer):
+    """Dash's FastAPI backend without its WebSocket for callbacks: pages have one, /live."""
+
+    websocket_capability = False
 
 
 def create_app(
@@ -85,7 +91,7 @@ def create_app(
     app = dash.Dash(
         "zonescope",
         server=server,  # type: ignore[arg-type]
-        backend="fastapi",
+        backend=Backend,
         assets_folder=str(ASSETS),
         title="zonescope",
         update_title="",

@@ -62,6 +62,7 @@ def host(url: Url) -> Page:
             html.Div(
                 [html.Div(left, className="zs-column"), html.Div(right, className="zs-column")], className="zs-columns"
             ),
+            view_shell("host_lacks", query),
         ],
     )
 

@@ -8,6 +8,7 @@ as its mean.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +30,10 @@ many I/Os. The appliance's experience: one dying disk shows in latency long befo
 DISKS = 24
 
 Counts = npt.NDArray[np.int64]
+Sampled = npt.NDArray[Any]
 
 
-def disk_counts(frames: Frames, grid: Grid) -> tuple[list[str], Counts, npt.NDArray[np.bool_]]:
+def disk_counts(frames: Frames, grid: Grid) -> tuple[list[str], Counts, Sampled]:
     """(disks, I/Os [disks, grid.n, rows of LATENCY], whether sampled [disks, grid.n]) by the best way there is."""
     frame = frames["dtrace"]
     if len(frame):
@@ -81,7 +83,7 @@ def slow_disks(counts: Mapping[str, npt.NDArray[np.int64]]) -> dict[str, tuple[f
     return out
 
 
-def newest_counts(counts: Counts, have: npt.NDArray[np.bool_], grid: Grid, last: float = 60.0) -> Counts:
+def newest_counts(counts: Counts, have: Sampled, grid: Grid, last: float = 60.0) -> Counts:
     """[disks, rows] summed over the last `last` seconds that have a sample."""
     at = np.flatnonzero(have.any(axis=0))
     if not len(at):
@@ -105,7 +107,8 @@ def disk_latency(frames: Frames, query: Query, grid: Grid, known: Known) -> Pane
     disks, counts, have = disk_counts(frames, grid)
     sampled = have.any(axis=0)
     every = counts.sum(axis=0)
-    heat = np.where(sampled[:, None], every, np.nan).astype(np.float32)
+    heat = every.astype(np.float32)
+    heat[~sampled] = np.nan
     rows: list[Floats] = [percentile(every, LATENCY, q).astype(np.float32) for q in (0.5, 0.99)]
     if not disks and not known:
         return PanelData(grid, unit="s", yscale="log")

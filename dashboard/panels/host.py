@@ -13,8 +13,8 @@ from frames.units import THIN
 
 @view("host_head")
 def host_head(live: Live, query: Query, at: float | None) -> dict[str, Any]:
-    """{host, state, word, icon, sentence, facts: [..], reasons: [{state, icon, what, detail, object, since}], lacks:
-    [{fact, value, fix}]}; for the past only what does not change."""
+    """{host, state, word, icon, sentence, facts: [..], reasons: [{state, icon, what, detail, object, since}]}; for
+    the past only what does not change."""
     name = str(query.get("host", ""))
     host = live.host(name)
     verdict = verdicts(live).get(name) if at is None else None
@@ -28,13 +28,20 @@ def host_head(live: Live, query: Query, at: float | None) -> dict[str, Any]:
         "sentence": verdict.sentence if verdict else "",
         "reasons": [r.wire() for r in verdict.reasons] if verdict else [],
         "facts": facts(live, name),
+    }
+
+
+@view("host_lacks")
+def host_lacks(live: Live, query: Query, at: float | None) -> dict[str, Any]:
+    """{lacks: [{what, why, fix}]}: sources that the host does not give, once, each with its exact fix."""
+    host = live.host(str(query.get("host", "")))
+    known = sorted(host.facts.items()) if host else []
+    return {
         "lacks": [
-            {"fact": f.removeprefix("missing:"), "value": v.value, "fix": v.fix}
-            for f, v in sorted(host.facts.items())
-            if f.startswith("missing:")
+            {"what": fact.removeprefix("missing:"), "why": f.value, "fix": f.fix}
+            for fact, f in known
+            if fact.startswith("missing:") and f.value
         ]
-        if host
-        else [],
     }
 
 
