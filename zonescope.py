@@ -128,8 +128,18 @@ def serve(
     from dashboard.serve import serve as run
 
     _log(verbose)
-    stop = _stop_on_signals(child)
-    run(store, address, port, stop=stop)
+    if child:
+
+        def watch() -> None:
+            sys.stdin.buffer.read()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threading.Thread(target=watch, name="stdin", daemon=True).start()
+    try:
+        run(store, address, port, say=lambda text: print(text, flush=True))
+    except OSError as e:
+        typer.echo(f"zonescope: {e.strerror or e}", err=True)
+        raise typer.Exit(1) from None
 
 
 @app.command()
@@ -192,10 +202,10 @@ def demo(
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="open a browser")] = True,
 ) -> None:
     """A simulated fleet behind real SSH servers, a collector and a dashboard in one go, until Ctrl-C."""
-    import fleet
+    from fleet.scenario import SCENARIOS
 
-    if scenario not in fleet.SCENARIOS:
-        typer.echo(f"zonescope: no scenario {scenario!r}; there are {', '.join(fleet.SCENARIOS)}", err=True)
+    if scenario not in SCENARIOS:
+        typer.echo(f"zonescope: no scenario {scenario!r}; there are {', '.join(SCENARIOS)}", err=True)
         raise typer.Exit(2)
     with tempfile.TemporaryDirectory(prefix="zonescope-", ignore_cleanup_errors=True) as temporary:
         home = folder or Path(temporary)
@@ -216,9 +226,11 @@ def _demo(
 ) -> None:
     children: list[subprocess.Popen[bytes]] = []
 
-    def start(*arguments: str) -> subprocess.Popen[bytes]:
+    def start(*arguments: str, stdout: int | None = None) -> subprocess.Popen[bytes]:
         # A child ends with its standard input, so whatever kills this process ends all of them.
-        child = subprocess.Popen([sys.executable, "-m", *arguments], stdin=subprocess.PIPE, start_new_session=True)
+        child = subprocess.Popen(
+            [sys.executable, "-m", *arguments], stdin=subprocess.PIPE, stdout=stdout, start_new_session=True
+        )
         children.append(child)
         return child
 
@@ -247,16 +259,15 @@ def _demo(
         if stop.is_set():
             return
         start("zonescope", "collect", str(hosts), "--store", str(store), "--child")
-        served = home / "address"
-        served.unlink(missing_ok=True)
-        dashboard = start(
-            "zonescope", "serve", "--store", str(store), "--address", address, "--port", str(port), "--child"
-        )
-        wait_for(store / "dashboard.address", "dashboard", dashboard)
-        url = (store / "dashboard.address").read_text().strip()
-        typer.echo(f"zonescope: {url}  (scenario {scenario}, Ctrl-C ends it)")
+        options = ("--store", str(store), "--address", address, "--port", str(port), "--child")
+        dashboard = start("zonescope", "serve", *options, stdout=subprocess.PIPE)
+        assert dashboard.stdout
+        said = dashboard.stdout.readline().decode().strip()
+        if not said:
+            raise typer.Exit(1)
+        typer.echo(f"{said}  (a simulated fleet, scenario {scenario}; Ctrl-C ends it)")
         if open_browser and (os.environ.get("DISPLAY") or sys.platform == "darwin"):
-            webbrowser.open(url)
+            webbrowser.open(said.split()[-1])
         while not stop.is_set():
             for child in children:
                 if child.poll() not in (None, 0):
