@@ -47,7 +47,8 @@ class Field:
 
 @dataclass(frozen=True)
 class Metric:
-    """What happens: `noun` reads in a sentence ("disk I/O"); `unit` of the value counted ("1": events, "B", "ns")."""
+    """What happens: `noun` reads in a sentence ("disk I/O"); `unit` of what is counted ("1": events; "B": bytes,
+    in histograms too: each event weighs as many as it moved)."""
 
     name: str
     noun: str
@@ -136,10 +137,6 @@ class Question:
             raise QuestionError(f"one numeric field at most, not {' and '.join(numeric)}")
         if len(discrete) > MAX_DISCRETE:
             raise QuestionError(f"{MAX_DISCRETE} discrete fields at most, not {len(discrete)}")
-        if numeric and self.metric.unit != "1":
-            raise QuestionError(
-                f"{self.metric.name} counts {self.metric.unit} and cannot be broken down by {numeric[0]}"
-            )
         object.__setattr__(self, "by", (*discrete, *numeric))
         if self.where is not None:
             self._check_where(self.where)

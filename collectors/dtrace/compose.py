@@ -78,9 +78,12 @@ class _Names:
     """Expressions of one program: what ``{name}`` in a recipe means."""
 
     recipe: Recipe
+    end: int = 1
+    """0 where it begins, 1 where it happens."""
 
     def saved(self, name: str) -> str:
-        return f"zs_{name}[{self.recipe.key}]" if self.recipe.key else f"self->zs_{name}"
+        key = self.recipe.key if isinstance(self.recipe.key, str) else self.recipe.key[self.end]
+        return f"zs_{name}[{key}]" if key else f"self->zs_{name}"
 
     def expand(self, code: str) -> str:
         return re.sub(r"\{(\w+)\}", lambda m: self.saved(m[1]), code)
@@ -98,9 +101,9 @@ def _condition(p: Predicate, names: _Names) -> str:
     return "(" + (" && " if isinstance(p, All) else " || ").join(_condition(q, names) for q in p.parts) + ")"
 
 
-def _quantized(f: Field, expression: str) -> str:
+def _quantized(f: Field, expression: list[str], weight: list[str]) -> str:
     kind, *args = f.bounds.split(":")
-    return f"{kind}({', '.join((expression, *args))})"
+    return f"{kind}({', '.join(expression + args + weight)})"
 
 
 def program(question: Question, os: OS, *, interval: int = 1, limit: int = 0, recipe_: Recipe | None = None) -> str:
@@ -109,19 +112,20 @@ def program(question: Question, os: OS, *, interval: int = 1, limit: int = 0, re
     Its output is described in `collectors.dtrace.framing`. Raises NoRecipe.
     """
     r = recipe_ or recipe(question, os)
-    names = _Names(r)
+    names, begin = _Names(r), _Names(r, 0)
     used = {name for f in _fields(question) for name in re.findall(r"\{(\w+)\}", r.fields[f])}
-    used |= set(re.findall(r"\{(\w+)\}", r.value + r.fire_if))
+    used |= set(re.findall(r"\{(\w+)\}", " ".join((r.value, r.match, r.fire_if))))
     if used:
         used.add("start")
     saves = [s for s in r.saves if s in used]
 
-    clauses = []
+    clauses: list[str] = []
     if saves:
-        body = " ".join(f"{names.saved(s)} = {names.expand(r.saves[s])};" for s in saves)
-        clauses.append(_clause(r.enter, [names.expand(r.enter_if)], body))
-    conditions = [names.saved("start")] if saves else []
-    conditions.append(names.expand(r.fire_if))
+        body = " ".join(f"{begin.saved(s)} = {begin.expand(r.saves[s])};" for s in saves)
+        clauses += r.first
+        clauses.append(_clause(r.enter, [begin.expand(r.enter_if)], body))
+    matched = [names.saved("start"), names.expand(r.match)] if saves else [names.expand(r.match)]
+    conditions = [*matched, names.expand(r.fire_if)]
     where = [_condition(question.where, names)] if question.where is not None else []
     assigned, tuple_, formats = [], [], []
     for i, f in enumerate(question.discrete):
@@ -134,7 +138,8 @@ def program(question: Question, os: OS, *, interval: int = 1, limit: int = 0, re
             formats.append("#%d ")
     numeric = question.numeric
     if numeric:
-        value, agg = _quantized(numeric, names.field(numeric.name)), numeric.bounds.replace(":", " ")
+        weight = [names.expand(r.value)] if r.value else []
+        value, agg = _quantized(numeric, [names.field(numeric.name)], weight), numeric.bounds.replace(":", " ")
     elif r.value:
         value, agg = f"sum({names.expand(r.value)})", "sum"
     else:
@@ -143,7 +148,7 @@ def program(question: Question, os: OS, *, interval: int = 1, limit: int = 0, re
     clauses.append(_clause(r.fire, conditions + where, f"{' '.join(assigned)} @q{keys} = {value};".strip()))
     if saves:
         body = " ".join(f"{names.saved(s)} = 0;" for s in saves)
-        clauses.append(_clause(r.fire, [names.saved("start")], body))
+        clauses.append(_clause(r.fire, matched, body))
 
     answer = f"{''.join(formats)}{agg}%@dzs1 yek" if numeric else f"{''.join(formats)}{agg}=%@d"
     return " ".join([*_begin(question.id, interval), *clauses, *frame(answer, os, interval, limit)])
