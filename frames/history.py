@@ -13,6 +13,7 @@ import importlib
 import math
 import re
 import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,11 @@ def connect(folder: Path, *, read_only: bool, memory: str, threads: int = 2) -> 
     return con
 
 
+def first_line(error: Exception) -> str:
+    """DuckDB's message without its stack trace."""
+    return str(error).split("\n", 1)[0]
+
+
 def _day(path: str) -> int | None:
     """Start of the day (epoch seconds) whose partition a file lies in."""
     found = re.search(r"year=(\d+)/month=(\d+)/day=(\d+)/", path)
@@ -95,7 +101,7 @@ class Lake:
             self.con = connect(folder, read_only=False, memory="300MB", threads=1)
             self._prepare()
         except duckdb.Error as e:
-            raise StoreError(f"{folder / CATALOG}: {e}") from e
+            raise StoreError(f"{folder / CATALOG}: {first_line(e)}") from e
         self._first = dict(self.con.execute("SELECT name, epoch_us(first) FROM lake.coverage").fetchall())
 
     def _prepare(self) -> None:
@@ -110,9 +116,14 @@ class Lake:
                 "target_file_size": "256MB",
             }.items():
                 con.execute("CALL lake.set_option(?, ?)", (option, value))
+            # Every table in one transaction: DuckLake 1.0 cannot merge tables that are younger than an inlined one
+            # ("failed to find table entry for given snapshot id").
             con.execute("BEGIN")
             con.execute("CREATE TABLE lake.mark (owner VARCHAR, seq BIGINT, hour_seq BIGINT, last TIMESTAMPTZ)")
             con.execute("CREATE TABLE lake.coverage (name VARCHAR, first TIMESTAMPTZ)")
+            for schema in SCHEMAS.values():
+                for level in query.levels(schema):
+                    self._ensure(schema, level)
             con.execute("COMMIT")
             for name in ("mark", "coverage"):
                 con.execute("CALL lake.set_option('data_inlining_row_limit', 1000, table_name => ?)", (name,))
@@ -243,7 +254,8 @@ class Lake:
 
     def merge(self, *, max_file: int = 64 << 20) -> None:
         """Merges the small files of each table; files beyond `max_file` bytes are left as they are, so that a day's
-        growing file is not written anew for ever. Raises StoreError."""
+        growing file is not written anew for ever. Raises StoreError with the first failure, after the last table."""
+        failed = ""
         with self.lock:
             for name in sorted(self._columns):
                 if name in ("mark", "coverage") or len(self.files(name)) < 2:
@@ -253,7 +265,9 @@ class Lake:
                         "CALL ducklake_merge_adjacent_files('lake', ?, max_file_size => ?)", (name, max_file)
                     ).fetchall()
                 except duckdb.Error as e:
-                    raise StoreError(f"{name}: merge: {e}") from e
+                    failed = failed or f"{name}: merge: {first_line(e)}"
+        if failed:
+            raise StoreError(failed)
 
     def retain(self, keep_days: float, keep_bytes: int | None, now: float) -> None:
         """Deletes whole days (UTC) of single seconds: those before `keep_days`, and the oldest ones while all data
@@ -289,19 +303,25 @@ class Lake:
                         self.con.execute("INSERT INTO lake.coverage VALUES (?, make_timestamptz(?))", (name, first[0]))
                 log.info("retention", table=name, before=cutoff)
 
-    def clean(self, *, keep: str = "1 hour", grace: str = "10 minutes", orphans: str = "1 day") -> None:
-        """Forgets snapshots older than `keep`, removes files that nothing has used since `grace` and such that a
-        killed commit left behind `orphans` ago, and gives the catalog's free pages back. Raises StoreError."""
+    def clean(self, *, keep: float = 3600.0) -> None:
+        """Removes the files that the last maintenance put out of use (readers have had the time since) and what a
+        killed commit left behind a day ago; then forgets snapshots older than `keep` seconds. Raises StoreError."""
         with self.lock:
             try:
-                for sql in (
-                    f"CALL ducklake_expire_snapshots('lake', older_than => now() - INTERVAL '{keep}')",
-                    f"CALL ducklake_cleanup_old_files('lake', older_than => now() - INTERVAL '{grace}')",
-                    f"CALL ducklake_delete_orphaned_files('lake', older_than => now() - INTERVAL '{orphans}')",
-                ):
-                    self.con.execute(sql).fetchall()
+                self.con.execute("CALL ducklake_cleanup_old_files('lake', cleanup_all => true)").fetchall()
+                self.con.execute(
+                    "CALL ducklake_delete_orphaned_files('lake', older_than => now() - INTERVAL '1 day')"
+                ).fetchall()
+                # by number: `older_than` compares texts and takes the whole day
+                old = self.con.execute(
+                    "SELECT list(snapshot_id) FROM ducklake_snapshots('lake') WHERE snapshot_time < to_timestamp(?) "
+                    "AND snapshot_id < (SELECT max(snapshot_id) FROM ducklake_snapshots('lake'))",
+                    (time.time() - keep,),
+                ).fetchone()
+                if old and old[0]:
+                    self.con.execute(f"CALL ducklake_expire_snapshots('lake', versions => {old[0]})").fetchall()
             except duckdb.Error as e:
-                raise StoreError(f"{self.folder}: {e}") from e
+                raise StoreError(f"{self.folder}: {first_line(e)}") from e
 
     def _set_mark(self, *, seq: int | None = None, hour_seq: int | None = None, last: int = 0) -> None:
         """Replaces the mark; what is not given stays. last: time of the newest row written, epoch µs."""
@@ -344,5 +364,5 @@ class _Transaction:
         with contextlib.suppress(duckdb.Error):  # a failed COMMIT has ended the transaction already
             self._lake.con.execute("ROLLBACK")
         if isinstance(error, duckdb.Error):
-            raise StoreError(f"{self._lake.folder}: {error}") from error
+            raise StoreError(f"{self._lake.folder}: {first_line(error)}") from error
         raise error

@@ -34,6 +34,11 @@ class Prefix(str):
     __slots__ = ()
 
 
+def levels(schema: Schema) -> tuple[Level, ...]:
+    """The levels at which a schema is kept: a log is not rolled up."""
+    return ("raw",) if schema.kind == "log" else ("raw", "1m", "1h")
+
+
 def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 

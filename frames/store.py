@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import structlog
 
 from frames import query
-from frames.history import CATALOG, Lake, StoreError, connect
+from frames.history import CATALOG, Lake, StoreError, connect, first_line
 from frames.query import Level, Part, Prefix, quote
 from frames.schemas import SCHEMAS, Column, Schema, SchemaError, to_pandas
 from frames.spool import Spool, SpoolError, SpoolReader, encode
@@ -131,9 +131,9 @@ class Writer:
             failed: StoreError | None = None
             for step in (
                 lake.roll_hours,
+                lake.clean,
                 lake.merge,
                 lambda: lake.retain(self._keep_days, self._keep_bytes, time.time()),
-                lake.clean,
             ):
                 try:
                     step()
@@ -296,11 +296,16 @@ class Store:
 
     def _run(self, sql: str, parameters: list[Any], spool: pa.Table | None, table: str) -> pa.Table:
         cursor = self._cursor()
-        try:
-            return cursor.execute(sql, parameters).to_arrow_table()
-        except duckdb.Error as e:
-            self._columns.pop(table, None)
-            raise StoreError(f"{table}: {e}") from e
+        for again in (True, False):  # maintenance may remove a merged file between the plan and its reading
+            try:
+                return cursor.execute(sql, parameters).to_arrow_table()
+            except duckdb.IOException as e:
+                if not again:
+                    raise StoreError(f"{table}: {first_line(e)}") from e
+            except duckdb.Error as e:
+                self._columns.clear()
+                raise StoreError(f"{table}: {first_line(e)}") from e
+        raise AssertionError
 
     def _spooled(self, name: str) -> pa.Table | None:
         try:
