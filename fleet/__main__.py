@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -26,10 +27,8 @@ def main() -> None:
         a.folder, a.scenario, a.seed, a.hosts, processes=a.processes, offset=a.offset, weak=tuple(a.weak)
     ) as fleet:
         print(f"{len(fleet.ports)} hosts, inventory {fleet.inventory}", flush=True)
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             sys.stdin.read()
-        except KeyboardInterrupt:
-            pass
 
 
 if __name__ == "__main__":

@@ -218,8 +218,8 @@ class Program:
             name = self.take()
             if self.peek() == "[":
                 key = self._subscript()
-                return lambda: self.arrays.get(name, {}).pop(key(), None) and None
-            return lambda: self.arrays.pop(name, None) and None
+                return lambda: self._forget(name, key())
+            return lambda: self.arrays.get(name, {}).clear()
         if word in ("print", "printf"):
             self.take()
             items: list[Expr] = []
@@ -461,7 +461,7 @@ class Program:
                     arrays.append(self.peek())
                 if self.kind() == "re":
                     text = self.take()
-                    args.append(lambda text=text: text)
+                    args.append(_constant(text))
                 else:
                     args.append(self._expr())
                 if self.peek() == ",":
@@ -511,6 +511,9 @@ class Program:
             self.vars["NF"] = float(len(self.fields) - 1)
         return v
 
+    def _forget(self, name: str, key: str) -> None:
+        self.arrays.get(name, {}).pop(key, None)
+
     def _load(self, line: str) -> None:
         by = text_of(self.vars["FS"])
         if by == " ":
@@ -557,6 +560,10 @@ class _Place:
 
 def _pair(a: Expr, b: Expr, f: Callable[..., Value]) -> Expr:
     return lambda: f(a, b)
+
+
+def _constant(text: str) -> Expr:
+    return lambda: text
 
 
 def _raise(e: Exception) -> None:

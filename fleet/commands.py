@@ -20,7 +20,8 @@ Text = Callable[[str], str]
 _COMMON: dict[str, Make] = {"zpool": zpool.zpool, "zfs": zpool.zfs, "dtrace": dtrace_.dtrace}
 _SUNOS: dict[str, Make] = {
     "kstat": kstat.kstat, "prstat": stat.prstat, "zoneadm": stat.zoneadm, "iostat": stat.iostat, "vmstat": stat.vmstat,
-    "rcapstat": stat.rcapstat, "swap": stat.swap, "psrinfo": stat.psrinfo, "prtconf": stat.prtconf, "prtdiag": stat.prtdiag,
+    "rcapstat": stat.rcapstat, "swap": stat.swap, "psrinfo": stat.psrinfo, "prtconf": stat.prtconf,
+    "prtdiag": stat.prtdiag,
     "zonename": lambda live, args: once(lambda t: "global\n"), "pagesize": lambda live, args: once(lambda t: "4096\n"),
 }  # fmt: skip
 _LINUX: dict[str, Make] = {
@@ -81,7 +82,8 @@ class Machine:
         self.live, self.clock = live, clock
         self.files = files(live)
         self.programs: dict[str, Make] = {
-            "uname": _uname, "date": _date, "/usr/xpg4/bin/id": _id, "hostname": lambda live, a: once(lambda t: live.host.name + "\n"),
+            "uname": _uname, "date": _date, "/usr/xpg4/bin/id": _id, "hostname": lambda live,
+            a: once(lambda t: live.host.name + "\n"),
             "uptime": lambda live, a: once(lambda t: f" up {int((t - live.model.boot) / 86400)} day(s)\n"),
             "id": _old_id if live.host.system == "solaris10" else _id,
             **_COMMON, **(_LINUX if live.host.system == "linux" else _SUNOS),

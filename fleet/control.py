@@ -60,7 +60,8 @@ class Control:
         do = request["do"]
         if do == "status":
             return {
-                "hosts": {n: {"port": h.port, "sessions": len(h.sessions), "connections": len(h.connections)} for n, h in self.hosts.items()},
+                "hosts": {n: {"port": h.port, "sessions": len(h.sessions), "connections": len(h.connections)} for n,
+                h in self.hosts.items()},
                 "late": self.clock.late,
             }  # fmt: skip
         host = self.hosts[request["host"]]

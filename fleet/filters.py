@@ -186,8 +186,8 @@ class Sed(Filter):
 _SED = re.compile(r"(?P<verb>[pdq])|s(?P<delim>.)")
 
 
-def _sed_program(script: str) -> list[tuple[object, object, bool, str, tuple]]:  # type: ignore[type-arg]
-    program: list[tuple[object, object, bool, str, tuple]] = []  # type: ignore[type-arg]
+def _sed_program(script: str) -> list[tuple[object, object, bool, str, tuple]]:
+    program: list[tuple[object, object, bool, str, tuple]] = []
     i = 0
 
     def address() -> object:

@@ -109,7 +109,8 @@ class Live:
         """All counters at `t`, from its boot on."""
         second = int(t)
         self._advance(second)
-        assert self._block is not None and self._base is not None
+        assert self._block is not None
+        assert self._base is not None
         i = second - self._block.start
         cum, base = self._cum, self._base
         if i < 0:

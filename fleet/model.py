@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fleet import noise
 from fleet.noise import Floats
 from fleet.scenario import DAY, Scenario
-from fleet.site import GIB, MIB, Disk, Host, Pool, Site, Vdev
+from fleet.site import GIB, MIB, Host, Pool, Site, Vdev
 
 Ints = NDArray[np.int64]
 
@@ -217,7 +217,7 @@ class HostModel:
         host = self.host
         t = (start + np.arange(n) * step).astype(np.float64)
         index = t.astype(np.int64)
-        nz, nd = len(self.zone_names), len(self.disks)
+        nz, _nd = len(self.zone_names), len(self.disks)
 
         by_kind = {k: load(t, k) for k in set(self._kinds)}
         mood = 1.0 + 0.18 * noise.wander(self._misc[7:8], t, step)
@@ -335,7 +335,8 @@ class HostModel:
             "demand_data_hits": data * (1 - data_miss), "demand_data_misses": data * data_miss,
             "demand_metadata_hits": meta * (1 - meta_miss), "demand_metadata_misses": meta * meta_miss,
             "prefetch_data_hits": pre * 0.8 * (1 - pre_miss), "prefetch_data_misses": pre * 0.8 * pre_miss,
-            "prefetch_metadata_hits": pre * 0.2 * (1 - pre_miss * 0.6), "prefetch_metadata_misses": pre * 0.12 * pre_miss,
+            "prefetch_metadata_hits": pre * 0.2 * (1 - pre_miss * 0.6),
+            "prefetch_metadata_misses": pre * 0.12 * pre_miss,
         }  # fmt: skip
         hits = (
             out["demand_data_hits"]
@@ -365,7 +366,8 @@ class HostModel:
             "mru_ghost_size": c * 0.36, "mfu_ghost_size": c * 0.21,
             "hdr_size": size * 0.012, "data_size": size - meta_size, "other_size": size * 0.035,
             "meta_used": meta_size, "meta_limit": np.full_like(size, 2.5 * GIB), "meta_max": meta_size * 1.08,
-            "l2_size": np.full_like(size, 58.0 * GIB) + slow6[:, 3] * GIB, "l2_hdr_size": np.full_like(size, 0.21 * GIB),
+            "l2_size": np.full_like(size, 58.0 * GIB) + slow6[:, 3] * GIB, "l2_hdr_size": np.full_like(size,
+            0.21 * GIB),
             "_miss_share": np.clip(demand / np.maximum(accesses, 1.0), 0.0, 1.0),
             "_demand_misses": demand - l2_hits, "_readahead": accesses * 0.02,
         }  # fmt: skip
@@ -556,7 +558,8 @@ class HostModel:
         upper = np.concatenate([hump[:, :, 1:], np.ones((*hump.shape[:2], 1))], axis=2)
         expected = (upper - hump) * (block.disk_ops.sum(axis=2) * seconds)[:, :, None]
         n, nd, nb = expected.shape
-        keys = (self._disk[:, None] + np.arange(nb, dtype=np.uint64)[None, :] * np.uint64(7919)).reshape(-1)
+        offsets = np.arange(nb, dtype=np.uint64) * np.uint64(7919)
+        keys: noise.Seeds = (self._disk[:, None] + offsets[None, :]).reshape(-1).astype(np.uint64)
         flat = expected.reshape(n, nd * nb)
         # Far tails of the fitted curve are nobody's operation.
         flat = np.where(flat < 2e-3, 0.0, flat)
@@ -569,7 +572,3 @@ SLOW_SIGMA = 0.3
 def models(site: Site, scenario: Scenario, seed: int = 1) -> dict[str, HostModel]:
     """A model per host of the site."""
     return {h.name: HostModel(h, scenario, seed) for h in site.hosts}
-
-
-def leaf_disk(host: Host, index: int) -> Disk:
-    return host.disks[index]

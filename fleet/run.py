@@ -146,7 +146,8 @@ def _toml(value: Any) -> str:
 
 
 def write_files(
-    folder: Path, site: Site, ports: dict[str, int], made: dict[str, Keys], weak: tuple[str, ...], sources: tuple[str, ...],
+    folder: Path, site: Site, ports: dict[str, int], made: dict[str, Keys], weak: tuple[str, ...],
+    sources: tuple[str, ...],
     options: dict[str, Any],
 ) -> None:  # fmt: skip
     """known_hosts and hosts.toml of a fleet whose ports are known."""
@@ -175,6 +176,7 @@ def write_files(
     for p in site.pairs:
         lines += [
             "", "[[pairs]]", f"name = {_toml(p.name)}", f"source = {_toml(p.source)}", f"target = {_toml(p.target)}",
-            f"source_pool = {_toml(p.source_pool)}", f"target_pool = {_toml(p.target_pool)}", f"datasets = {_toml(p.datasets)}",
+            f"source_pool = {_toml(p.source_pool)}", f"target_pool = {_toml(p.target_pool)}",
+            f"datasets = {_toml(p.datasets)}",
         ]  # fmt: skip
     (folder / "hosts.toml").write_text("\n".join(lines) + "\n")

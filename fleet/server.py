@@ -207,7 +207,7 @@ def keys(folder: Path, name: str, weak: bool) -> Keys:
 def _key(path: Path, algorithm: str) -> asyncssh.SSHKey:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        made = asyncssh.generate_private_key(algorithm, **({"key_size": 2048} if algorithm == "ssh-rsa" else {}))
+        made = asyncssh.generate_private_key(algorithm)
         path.touch(mode=0o600)
         made.write_private_key(str(path))
         made.write_public_key(str(path) + ".pub")

@@ -386,13 +386,15 @@ class _Parser:
         return node
 
     def _redirect(self) -> tuple[int, str, Word]:
-        fd, op = self.peek()  # type: ignore[misc]
+        mark = self.peek()
+        assert isinstance(mark, tuple)
+        fd, op = mark
         self.i += 1
         target = self.peek()
         if not isinstance(target, Word):
             raise ShellError("syntax error: redirection without a file")
         self.i += 1
-        return int(fd), str(op), target
+        return fd, op, target
 
     def _simple(self) -> Simple:
         out = Simple()
@@ -479,6 +481,13 @@ class Filter:
 
     def last(self) -> Iterator[str]:
         return iter(())
+
+
+class Trimmed(Filter):
+    """`while read l; do echo "$l"; done`: read takes the blanks off both ends."""
+
+    def line(self, line: str) -> Iterator[str]:
+        yield line.strip()
 
 
 MakeFilter = Callable[[list[str], Out, Callable[[str], str | None]], "Filter | None"]
@@ -575,7 +584,7 @@ class Shell:
 
     async def _filter(self, node: Node, out: Out, io: IO) -> Filter | None:
         if _copies_lines(node):
-            return Filter(out)
+            return Trimmed(out)
         if not isinstance(node, Simple) or not node.words:
             return None
         if any(op[0] == "<" or fd == 1 for fd, op, _ in node.redirects):
@@ -585,7 +594,11 @@ class Shell:
         return make(words[1:], out, self.read) if make else None
 
     async def _compound(self, node: Compound, io: IO) -> int:
-        io = await self._redirected(node.redirects, io)
+        try:
+            io = await self._redirected(node.redirects, io)
+        except ShellError as e:
+            io.err(f"{self.name}: {e}\n")
+            return 1
         kind, parts = node.kind, node.parts
         if kind == "group":
             return await self.run(parts[0], io)
@@ -695,6 +708,8 @@ class Shell:
 
     def read(self, path: str) -> str | None:
         """The text of a file by its path, relative ones below the current folder."""
+        if path == "/dev/null":
+            return ""
         return self.read_file(path if path.startswith("/") else f"{self.vars.get('PWD', '/').rstrip('/')}/{path}")
 
     async def expand(self, word: Word, io: IO, split: bool = True) -> list[str]:
@@ -803,12 +818,15 @@ async def _printf(shell: Shell, words: list[str], io: IO) -> int:
     out = []
     while True:
         given, args = args[:slots], args[slots:]
-        it = iter(given)
-        out.append(re.sub(r"%([-0-9.]*)([sdi])", lambda m: f"%{m[1]}s" % next(it, ""), fmt).replace("%%", "%"))
+        out.append(_fill(fmt, iter(given)))
         if not args or not slots:
             break
     io.out("".join(out))
     return 0
+
+
+def _fill(fmt: str, values: Iterator[str]) -> str:
+    return re.sub(r"%([-0-9.]*)([sdi])", lambda m: f"%{m[1]}s" % next(values, ""), fmt).replace("%%", "%")
 
 
 async def _test(shell: Shell, words: list[str], io: IO) -> int:

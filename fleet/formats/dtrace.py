@@ -8,7 +8,7 @@ Everything comes from the same disks and zones as the other tools show. A progra
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -105,7 +105,7 @@ def distribution(counts: list[int], lower: Floats, agg: str) -> str:
             label = f">= {int(lower[i])}"
         else:
             label = str(int(lower[i]))
-        bar = "@" * int(round(40 * counts[i] / total))
+        bar = "@" * round(40 * counts[i] / total)
         out.append(f"{label:>16} |{bar:<40} {counts[i]:<9}\n")
     return "".join(out)
 
@@ -140,11 +140,11 @@ class Answer:
         out.sort(key=lambda e: sum(e[1]))
         return out
 
-    def _pieces(self, t0: float, t1: float):  # type: ignore[no-untyped-def]
+    def _pieces(self, t0: float, t1: float) -> Iterator[tuple[dict[str, str], NDArray[np.int64]]]:
         disk = self.q.metric in ("disk_io", "disk_bytes")
         yield from self._disk_pieces(t0, t1) if disk else self._zone_pieces(t0, t1)
 
-    def _disk_pieces(self, t0: float, t1: float):  # type: ignore[no-untyped-def]
+    def _disk_pieces(self, t0: float, t1: float) -> Iterator[tuple[dict[str, str], NDArray[np.int64]]]:
         live = self.live
         plain = not (set(self.keys) - {"device"}) and not self.q.where
         if self.numeric == "latency":
@@ -194,7 +194,7 @@ class Answer:
         draws = noise.uniform(self.own[slot : slot + len(weights)], second)[0]
         return np.floor(total * weights + draws).astype(np.int64) * (weights * total > 2e-3)
 
-    def _zone_pieces(self, t0: float, t1: float):  # type: ignore[no-untyped-def]
+    def _zone_pieces(self, t0: float, t1: float) -> Iterator[tuple[dict[str, str], NDArray[np.int64]]]:
         live = self.live
         seconds = max(t1 - t0, 1e-3)
         then, now = live.counters(t0), live.counters(t1)
@@ -321,8 +321,10 @@ def dtrace(live: Live, args: list[str]) -> Tool:
 
 
 PROBES = [
-    ("dtrace", "", "", "BEGIN"), ("dtrace", "", "", "END"), ("dtrace", "", "", "ERROR"), ("profile", "", "", "tick-1sec"),
-    ("profile", "", "", "profile-99"), ("io", "genunix", "bdev_strategy", "start"), ("io", "genunix", "biodone", "done"),
+    ("dtrace", "", "", "BEGIN"), ("dtrace", "", "", "END"), ("dtrace", "", "", "ERROR"), ("profile", "", "",
+    "tick-1sec"),
+    ("profile", "", "", "profile-99"), ("io", "genunix", "bdev_strategy", "start"), ("io", "genunix", "biodone",
+    "done"),
     ("fbt", "zfs", "zfs_read", "entry"), ("fbt", "zfs", "zfs_read", "return"), ("fbt", "zfs", "zfs_write", "entry"),
     ("fbt", "zfs", "zfs_write", "return"), ("fbt", "zfs", "spa_sync", "entry"), ("fbt", "zfs", "spa_sync", "return"),
     ("fbt", "zfs", "arc_read", "entry"), ("fbt", "zfs", "arc_read", "return"), ("fbt", "zfs", "zil_commit", "entry"),

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fleet.formats.tool import Tool, UsageError, stamp, timing
+from fleet.formats.tool import Tool, UsageError, stamp, timing, words
 from fleet.formats.zpool import options
 from fleet.live import Counters, Live
 from fleet.model import PAGE, Block
@@ -47,9 +47,26 @@ def moment(live: Live, t: float) -> Moment:
     return Moment(t, live.counters(t), block, i)
 
 
-_ARC_BASE = ["c", "c_max", "c_min", "data_size", "deleted", "demand_data_hits", "demand_data_misses", "demand_metadata_hits", "demand_metadata_misses", "evict_skip", "hash_chain_max", "hash_chains", "hash_collisions", "hash_elements", "hash_elements_max", "hdr_size", "hits", "memory_throttle_count", "mfu_ghost_hits", "mfu_hits", "misses", "mru_ghost_hits", "mru_hits", "mutex_miss", "other_size", "p", "prefetch_data_hits", "prefetch_data_misses", "prefetch_metadata_hits", "prefetch_metadata_misses", "recycle_miss", "size"]
-_ARC_L2 = ["l2_abort_lowmem", "l2_cksum_bad", "l2_evict_lock_retry", "l2_evict_reading", "l2_feeds", "l2_free_on_write", "l2_hdr_size", "l2_hits", "l2_io_error", "l2_misses", "l2_read_bytes", "l2_rw_clash", "l2_size", "l2_write_bytes", "l2_writes_done", "l2_writes_error", "l2_writes_hdr_miss", "l2_writes_sent"]
-_ARC_ILLUMOS = ["anon_evictable_data", "anon_evictable_metadata", "anon_size", "arc_meta_limit", "arc_meta_max", "arc_meta_min", "arc_meta_used", "duplicate_buffers", "duplicate_buffers_size", "duplicate_reads", "evict_l2_cached", "evict_l2_eligible", "evict_l2_ineligible", "evict_l2_skip", "evict_not_enough", "l2_asize", "l2_compress_failures", "l2_compress_successes", "l2_compress_zeros", "metadata_size", "mfu_evictable_data", "mfu_evictable_metadata", "mfu_ghost_evictable_data", "mfu_ghost_evictable_metadata", "mfu_ghost_size", "mfu_size", "mru_evictable_data", "mru_evictable_metadata", "mru_ghost_evictable_data", "mru_ghost_evictable_metadata", "mru_ghost_size", "mru_size"]
+_ARC_BASE = words(
+    "c c_max c_min data_size deleted demand_data_hits demand_data_misses demand_metadata_hits "
+    "demand_metadata_misses evict_skip hash_chain_max hash_chains hash_collisions hash_elements "
+    "hash_elements_max hdr_size hits memory_throttle_count mfu_ghost_hits mfu_hits misses mru_ghost_hits "
+    "mru_hits mutex_miss other_size p prefetch_data_hits prefetch_data_misses prefetch_metadata_hits "
+    "prefetch_metadata_misses recycle_miss size"
+)
+_ARC_L2 = words(
+    "l2_abort_lowmem l2_cksum_bad l2_evict_lock_retry l2_evict_reading l2_feeds l2_free_on_write l2_hdr_size "
+    "l2_hits l2_io_error l2_misses l2_read_bytes l2_rw_clash l2_size l2_write_bytes l2_writes_done "
+    "l2_writes_error l2_writes_hdr_miss l2_writes_sent"
+)
+_ARC_ILLUMOS = words(
+    "anon_evictable_data anon_evictable_metadata anon_size arc_meta_limit arc_meta_max arc_meta_min "
+    "arc_meta_used duplicate_buffers duplicate_buffers_size duplicate_reads evict_l2_cached evict_l2_eligible "
+    "evict_l2_ineligible evict_l2_skip evict_not_enough l2_asize l2_compress_failures l2_compress_successes "
+    "l2_compress_zeros metadata_size mfu_evictable_data mfu_evictable_metadata mfu_ghost_evictable_data "
+    "mfu_ghost_evictable_metadata mfu_ghost_size mfu_size mru_evictable_data mru_evictable_metadata "
+    "mru_ghost_evictable_data mru_ghost_evictable_metadata mru_ghost_size mru_size"
+)
 
 
 def arc_names(release: str) -> list[str]:
@@ -82,7 +99,8 @@ def arc_value(name: str, m: Moment, counters: dict[str, float]) -> int:
         "hash_elements": int(size / 23_000), "hash_elements_max": int(size / 21_000), "hash_chain_max": 9,
         "hash_chains": int(size / 130_000), "hash_collisions": int(counters["hits"] * 0.11),
         "mutex_miss": int(counters["deleted"] * 1e-4), "recycle_miss": int(counters["misses"] * 0.02),
-        "l2_writes_sent": int(counters["l2_write_bytes"] / 4e6), "l2_writes_done": int(counters["l2_write_bytes"] / 4e6),
+        "l2_writes_sent": int(counters["l2_write_bytes"] / 4e6),
+        "l2_writes_done": int(counters["l2_write_bytes"] / 4e6),
         "l2_feeds": int(m.t), "arc_meta_min": 1 << 29, "mfu_evictable_data": int(size * 0.3),
         "mru_evictable_data": int(size * 0.25), "evict_l2_eligible": int(counters["deleted"] * 24_000),
         "evict_l2_ineligible": int(counters["deleted"] * 6_000), "evict_l2_cached": int(counters["deleted"] * 8_000),
@@ -114,10 +132,10 @@ def _caps(live: Live, k: int) -> list[Kstat]:
         above = int(c["zone_above"][k])
         found: dict[str, Value] = {
             "above_sec": above, "below_sec": int(m.t - live.model.boot) - above,
-            "maxusage": int(round(zone.cap * 100 * 1.02)), "nwait": int(b.zone_wait[i, k]),
-            "usage": int(round(float(b.zone_cpu[i, k]) * 100)), "value": int(round(zone.cap * 100)),
+            "maxusage": round(zone.cap * 100 * 1.02), "nwait": int(b.zone_wait[i, k]),
+            "usage": round(float(b.zone_cpu[i, k]) * 100), "value": round(zone.cap * 100),
             "zonename": live.zones[k], "above_base_sec": 0, "baseline": 0, "burst_limit_sec": 0, "bursting_sec": 0,
-            "effective": int(round(zone.cap * 100)),
+            "effective": round(zone.cap * 100),
         }  # fmt: skip
         return [found[n] for n in names]
 
@@ -141,7 +159,10 @@ def _illumos_zone(live: Live, k: int) -> list[Kstat]:
     name = live.zones[k][:30]
     own = live.model.boot + 40 + 11 * k
 
-    zones = ["avenrun_15min", "avenrun_1min", "avenrun_5min", "boot_time", "forkfail_cap", "forkfail_misc", "forkfail_nomem", "forkfail_noproc", "init_pid", "mapfail", "nested_interp", "nsec_sys", "nsec_user", "nsec_waitrq", "zonename"]
+    zones = words(
+        "avenrun_15min avenrun_1min avenrun_5min boot_time forkfail_cap forkfail_misc forkfail_nomem "
+        "forkfail_noproc init_pid mapfail nested_interp nsec_sys nsec_user nsec_waitrq zonename"
+    )
 
     def usage(m: Moment) -> list[Value]:
         c, b, i = m.counters, m.block, m.i
@@ -151,7 +172,10 @@ def _illumos_zone(live: Live, k: int) -> list[Kstat]:
             int(c["zone_sys"][k] * 1e9), int(c["zone_user"][k] * 1e9), int(c["zone_wait"][k] * 1e9), live.zones[k],
         ]  # fmt: skip
 
-    memory = ["anon_alloc_fail", "anonpgin", "execpgin", "fspgin", "n_pf_throttle", "n_pf_throttle_usec", "nover", "pagedout", "pgpgin", "physcap", "rss", "swap", "swapcap", "zonename"]
+    memory = words(
+        "anon_alloc_fail anonpgin execpgin fspgin n_pf_throttle n_pf_throttle_usec nover pagedout pgpgin "
+        "physcap rss swap swapcap zonename"
+    )
 
     def mem(m: Moment) -> list[Value]:
         b, i = m.block, m.i
@@ -160,7 +184,10 @@ def _illumos_zone(live: Live, k: int) -> list[Kstat]:
             int(b.zone_swap[i, k]), int(cap * 2) or 2**64 - 1, live.zones[k],
         ]  # fmt: skip
 
-    vfs = ["100ms_ops", "10ms_ops", "10s_ops", "1s_ops", "delay_cnt", "delay_time", "nread", "nwritten", "rcnt", "reads", "rlastupdate", "rlentime", "rtime", "wcnt", "wlastupdate", "wlentime", "writes", "wtime", "zonename"]
+    vfs = words(
+        "100ms_ops 10ms_ops 10s_ops 1s_ops delay_cnt delay_time nread nwritten rcnt reads rlastupdate rlentime "
+        "rtime wcnt wlastupdate wlentime writes wtime zonename"
+    )
 
     def files(m: Moment) -> list[Value]:
         c = m.counters
@@ -170,10 +197,13 @@ def _illumos_zone(live: Live, k: int) -> list[Kstat]:
         return [
             slow[1], slow[0], slow[3], slow[2], 0, 0, int(c["zone_read_bytes"][k]), int(c["zone_write_bytes"][k]), 0,
             int(c["zone_reads"][k]), int(m.t * 1e9), spent, spent, 0, int(m.t * 1e9),
-            int(c["zone_writes"][k] * 30_000), int(c["zone_writes"][k]), int(c["zone_writes"][k] * 30_000), live.zones[k],
+            int(c["zone_writes"][k] * 30_000), int(c["zone_writes"][k]), int(c["zone_writes"][k] * 30_000),
+            live.zones[k],
         ]  # fmt: skip
 
-    zfs = ["nread", "nwritten", "rcnt", "reads", "rlastupdate", "rlentime", "rtime", "waittime", "wcnt", "wlastupdate", "wlentime", "writes", "wtime", "zonename"]
+    zfs = words(
+        "nread nwritten rcnt reads rlastupdate rlentime rtime waittime wcnt wlastupdate wlentime writes wtime zonename"
+    )
 
     def logical(m: Moment) -> list[Value]:
         c = m.counters
@@ -195,26 +225,36 @@ def _illumos_zone(live: Live, k: int) -> list[Kstat]:
 def _cpu(live: Live, n: int) -> list[Kstat]:
     ncpu = live.host.ncpu
     boot = live.model.boot
-    names = ["bawrite", "bread", "bwrite", "canch", "cpu_load_intr", "cpu_nsec_idle", "cpu_nsec_intr", "cpu_nsec_kernel", "cpu_nsec_user", "cpu_ticks_idle", "cpu_ticks_kernel", "cpu_ticks_user", "cpu_ticks_wait", "cpumigrate", "intr", "intrblk", "inv_swtch", "lread", "lwrite", "nthreads", "pswitch", "syscall", "trap", "wait_ticks_io", "xcalls"]
+    names = words(
+        "bawrite bread bwrite canch cpu_load_intr cpu_nsec_idle cpu_nsec_intr cpu_nsec_kernel cpu_nsec_user "
+        "cpu_ticks_idle cpu_ticks_kernel cpu_ticks_user cpu_ticks_wait cpumigrate intr intrblk inv_swtch lread "
+        "lwrite nthreads pswitch syscall trap wait_ticks_io xcalls"
+    )
 
     def sys(m: Moment) -> list[Value]:
         user, kernel = (float(v) / ncpu for v in m.counters["cpu"])
         idle = max((m.t - boot) - user - kernel, 0.0)
         found: dict[str, Value] = {
             "cpu_nsec_idle": int(idle * 1e9), "cpu_nsec_kernel": int(kernel * 1e9), "cpu_nsec_user": int(user * 1e9),
-            "cpu_nsec_intr": int(kernel * 4e7), "cpu_ticks_idle": int(idle * 100), "cpu_ticks_kernel": int(kernel * 100),
+            "cpu_nsec_intr": int(kernel * 4e7), "cpu_ticks_idle": int(idle * 100),
+            "cpu_ticks_kernel": int(kernel * 100),
             "cpu_ticks_user": int(user * 100), "pswitch": int((user + kernel) * 9000), "syscall": int(user * 21_000),
             "intr": int((m.t - boot) * 310), "xcalls": int(kernel * 800), "inv_swtch": int(user * 60),
             "nthreads": int(kernel * 5), "trap": int(user * 300),
         }  # fmt: skip
         return [found.get(x, 0) for x in names]
 
-    vm = ["anonfree", "anonpgin", "anonpgout", "as_fault", "cow_fault", "dfree", "execfree", "execpgin", "execpgout", "fsfree", "fspgin", "fspgout", "hat_fault", "kernel_asflt", "maj_fault", "pgfrec", "pgin", "pgout", "pgpgin", "pgpgout", "pgrec", "pgrrun", "pgswapin", "pgswapout", "prot_fault", "rev", "scan", "softlock", "swapin", "swapout", "zfod"]
+    vm = words(
+        "anonfree anonpgin anonpgout as_fault cow_fault dfree execfree execpgin execpgout fsfree fspgin fspgout "
+        "hat_fault kernel_asflt maj_fault pgfrec pgin pgout pgpgin pgpgout pgrec pgrrun pgswapin pgswapout "
+        "prot_fault rev scan softlock swapin swapout zfod"
+    )
 
     def paging(m: Moment) -> list[Value]:
         user = float(m.counters["cpu"][0]) / ncpu
         found: dict[str, Value] = {
-            "as_fault": int(user * 900), "cow_fault": int(user * 90), "zfod": int(user * 300), "pgpgin": int(user * 0.2),
+            "as_fault": int(user * 900), "cow_fault": int(user * 90), "zfod": int(user * 300),
+            "pgpgin": int(user * 0.2),
             "pgin": int(user * 0.1), "fspgin": int(user * 0.2), "maj_fault": int(user * 0.1), "pgrec": int(user * 2),
         }  # fmt: skip
         return [found.get(x, 0) for x in vm]
@@ -245,20 +285,35 @@ def _cpu(live: Live, n: int) -> list[Kstat]:
 def _unix(live: Live) -> list[Kstat]:
     host, boot = live.host, live.model.boot
     total = host.memory // PAGE
-    pages = ["availrmem", "crtime", "desfree", "desscan", "econtig", "fastscan", "freemem", "kernelbase", "lotsfree", "minfree", "nalloc", "nalloc_calls", "nfree", "nfree_calls", "nscan", "pagesfree", "pageslocked", "pagestotal", "physmem", "pp_kernel", "slowscan"]
+    pages = words(
+        "availrmem crtime desfree desscan econtig fastscan freemem kernelbase lotsfree minfree nalloc "
+        "nalloc_calls nfree nfree_calls nscan pagesfree pageslocked pagestotal physmem pp_kernel slowscan"
+    )
     pages.remove("crtime")
 
     def system_pages(m: Moment) -> list[Value]:
         free = int(float(m.block.mem_free[m.i]) / PAGE)
         found: dict[str, Value] = {
-            "availrmem": int(total * 0.52), "desfree": total // 128, "desscan": 25, "freemem": free, "lotsfree": total // 64,
+            "availrmem": int(total * 0.52), "desfree": total // 128, "desscan": 25, "freemem": free,
+            "lotsfree": total // 64,
             "minfree": total // 256, "pagesfree": free, "pageslocked": int(total * 0.48), "pagestotal": total,
             "physmem": total, "pp_kernel": int(total * 0.5), "slowscan": 100, "fastscan": total // 2, "nscan": 0,
             "econtig": 18446744073646514176, "kernelbase": 18446604435732824064,
         }  # fmt: skip
         return [found.get(x, 0) for x in pages]
 
-    misc = ["avenrun_15min", "avenrun_1min", "avenrun_5min", "boot_time", "clk_intr", "deficit", "lbolt", "ncpus", "nproc", "vac"]
+    misc = [
+        "avenrun_15min",
+        "avenrun_1min",
+        "avenrun_5min",
+        "boot_time",
+        "clk_intr",
+        "deficit",
+        "lbolt",
+        "ncpus",
+        "nproc",
+        "vac",
+    ]
 
     def system_misc(m: Moment) -> list[Value]:
         load = int((float(m.block.cpu_user[m.i]) + float(m.block.cpu_sys[m.i]) + int(m.block.run_queue[m.i])) * 256)
@@ -280,7 +335,8 @@ def _unix(live: Live) -> list[Kstat]:
         free = int(float(m.block.mem_free[m.i]) / PAGE)
         swap = int((8 * GIB + float(m.block.mem_free[m.i])) / PAGE)
         used = int(float(m.block.zone_swap[m.i].sum()) / PAGE)
-        return [v * updates for v in (free, used, swap, swap + used // 8, used)] + [updates]
+        levels: list[Value] = [v * updates for v in (free, used, swap, swap + used // 8, used)]
+        return [*levels, updates]
 
     return [
         Kstat("unix", 0, "sysinfo", "misc", info, sysinfo),
@@ -293,7 +349,10 @@ def _unix(live: Live) -> list[Kstat]:
 def _nic(live: Live, n: int) -> list[Kstat]:
     nic = live.host.nics[n]
     driver, instance = nic.rstrip("0123456789"), int(re.sub(r"\D*\d*[a-z]+", "", nic) or 0)
-    names = ["ierrors", "ifspeed", "ipackets", "ipackets64", "link_duplex", "link_state", "link_up", "multircv", "multixmt", "obytes", "obytes64", "oerrors", "opackets", "opackets64", "rbytes", "rbytes64", "unknowns"]
+    names = words(
+        "ierrors ifspeed ipackets ipackets64 link_duplex link_state link_up multircv multixmt obytes obytes64 "
+        "oerrors opackets opackets64 rbytes rbytes64 unknowns"
+    )
 
     def values(m: Moment) -> list[Value]:
         rx, tx = (int(v) for v in m.counters["nic"][2 * n : 2 * n + 2])
@@ -313,8 +372,7 @@ def _nic(live: Live, n: int) -> list[Kstat]:
 
 
 def _disk(live: Live, n: int) -> list[Kstat]:
-    disk = live.model.disks[n]
-    names = ["nread", "nwritten", "rcnt", "reads", "rlastupdate", "rlentime", "rtime", "wcnt", "wlastupdate", "wlentime", "writes", "wtime"]
+    names = words("nread nwritten rcnt reads rlastupdate rlentime rtime wcnt wlastupdate wlentime writes wtime")
 
     def values(m: Moment) -> list[Value]:
         c = m.counters
@@ -327,8 +385,10 @@ def _disk(live: Live, n: int) -> list[Kstat]:
             int(actv * 2e7), int(writes), int(actv * 1e7),
         ]  # fmt: skip
 
-    errors = ("Device Not Ready", "Hard Errors", "Illegal Request", "Media Error", "No Device", "Predictive Failure Analysis",
-              "Product", "Recoverable", "Revision", "Serial No", "Size", "Soft Errors", "Transport Errors", "Vendor")  # fmt: skip
+    errors = ("Device Not Ready", "Hard Errors", "Illegal Request", "Media Error", "No Device",
+    "Predictive Failure Analysis",
+              "Product", "Recoverable", "Revision", "Serial No", "Size", "Soft Errors", "Transport Errors",
+              "Vendor")  # fmt: skip
 
     def failing(m: Moment) -> list[Value]:
         return [0, 0, 0, 0, 0, 0, "HITACHI HUA7210S", 0, "A90A", f"GTA000P{n:02d}", 1000204886016, 0, 0, "ATA"]
@@ -337,7 +397,6 @@ def _disk(live: Live, n: int) -> list[Kstat]:
     return [
         Kstat("sd", n, name, "disk", tuple(names), values),
         Kstat("sderr", n, f"{name},err", "device_error", errors, failing),
-        *([] if disk.role != "data" or live.host.system != "illumos" else []),
     ]
 
 

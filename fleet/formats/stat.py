@@ -52,8 +52,10 @@ def prstat(live: Live, args: list[str]) -> Tool:
             for k in order[:processes]:
                 name = "zpool-mail" if k == 0 else "imapd"
                 out.append(
-                    f"{4100 + 37 * k:6d} {'root' if not k else 'cyrus':<8} {prstat_size(float(block.zone_rss[i, k]) / 9):>5} "
-                    f"{prstat_size(float(block.zone_rss[i, k]) / 12):>5} sleep   59    0 {prstat_time(float(spent[k]) / 5):>9} "
+                    f"{4100 + 37 * k:6d} {'root' if not k else 'cyrus':<8} "
+                    f"{prstat_size(float(block.zone_rss[i, k]) / 9):>5} "
+                    f"{prstat_size(float(block.zone_rss[i, k]) / 12):>5} sleep   59    0 "
+                    f"{prstat_time(float(spent[k]) / 5):>9} "
                     f"{percent(float(cpu[k]) / 4):>4} {name}/{3 if k else 112}\n"
                 )
         if "Z" in opts:
@@ -208,7 +210,8 @@ def vmstat(live: Live, args: list[str]) -> Tool:
             stamp(opts.get("T", ""), t)
             + head
             + (
-                f" {int(block.run_queue[i])} {int(block.blocked[i])} 0 {int(swap)} {int(free / 1024)} {int(user * 60):3d} "
+                f" {int(block.run_queue[i])} {int(block.blocked[i])} 0 {int(swap)} {int(free / 1024)} "
+                f"{int(user * 60):3d} "
                 f"{int(user * 900):4d} 0  0  0  0  0 {disks} {int(900 + kernel * 2600):4d} {int(user * 21_000):4d} "
                 f"{int((user + kernel) * 9000):4d} {us:2d} {sy:2d} {max(100 - us - sy, 0):2d}\n"
             )
@@ -252,7 +255,8 @@ def swap(live: Live, args: list[str]) -> Tool:
             return f"swapfile             dev  swaplo blocks   free\n{dev} 181,1       8 16777208 16777208\n"
         free = (8 * GIB + float(block.mem_free[i])) / 1024
         return (
-            f"total: {int(used * 0.8 / 1024)}k bytes allocated + {int(used * 0.2 / 1024)}k reserved = {int(used / 1024)}k used, "
+            f"total: {int(used * 0.8 / 1024)}k bytes allocated + {int(used * 0.2 / 1024)}k reserved = "
+            f"{int(used / 1024)}k used, "
             f"{int(free)}k available\n"
         )
 

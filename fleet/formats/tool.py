@@ -61,3 +61,8 @@ def stamp(option: str, t: float) -> str:
     if option == "d":
         return time.strftime("%A, %B %e, %Y %I:%M:%S %p UTC\n", time.gmtime(t))
     return ""
+
+
+def words(text: str) -> list[str]:
+    """Names written as one text."""
+    return text.split()

@@ -7,13 +7,14 @@ Formats: Solaris 10 5/08 to 10/09 ('used avail', 'scrub:' lines), Solaris 10 wit
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 
 from fleet.formats.human import nicenum
 from fleet.formats.tool import Tool, UsageError, once, stamp, timing
 from fleet.live import Live, rates
-from fleet.model import Row
+from fleet.model import Block, Row
 from fleet.scenario import DAY, Resilver
 from fleet.site import GIB, MIB, Host, Pool
 
@@ -89,7 +90,7 @@ def zpool_iostat(live: Live, args: list[str]) -> Tool:
     order = [p for p in _pool_order(live) if live.host.pools[p].name in chosen]
     verbose, exact = "v" in opts, "p" in opts
     plan = _iostat_plan(live, order, verbose)
-    head, line_of, width = _iostat_layout(live, plan, verbose)
+    head, line_of, width = _iostat_layout(live, plan)
     dash = _dashes(width)
     unit = (lambda v: str(int(v))) if exact else nicenum
     latency = "l" in opts
@@ -127,11 +128,7 @@ def zpool_iostat(live: Live, args: list[str]) -> Tool:
                     out.append(line_of(entry, ["-"] * 6))
                 continue
             r, row = entry
-            leaf = row.depth == 2 or (row.kind == "disk" and row.role == "data" and row.depth == 2)
-            if leaf and row.role in ("data", "log"):
-                space = ["0", "0"] if exact else ["-", "-"]
-            else:
-                space = [unit(alloc[r]), unit(free[r])]
+            space = (["0", "0"] if exact else ["-", "-"]) if row.depth == 2 else [unit(alloc[r]), unit(free[r])]
             cells = [
                 *space,
                 unit(ops_l[2 * r]),
@@ -152,9 +149,9 @@ def zpool_iostat(live: Live, args: list[str]) -> Tool:
     return Tool(report, interval, count)
 
 
-def _latency_cells(live: Live, block: object, i: int, row: Row) -> list[str]:
+def _latency_cells(live: Live, block: Block, i: int, row: Row) -> list[str]:
     """Columns of -l in ns: total, disk, syncq, asyncq (read, write), scrub, trim."""
-    time_ = block.disk_time[i]  # type: ignore[attr-defined]
+    time_ = block.disk_time[i]
     if row.leaf >= 0:
         mean = float(time_[row.leaf])
     else:
@@ -201,7 +198,8 @@ def _iostat_plan(live: Live, order: list[int], verbose: bool) -> list[tuple[int,
     return plan
 
 
-def _iostat_layout(live: Live, plan: list[tuple[int, Row] | str], verbose: bool):  # type: ignore[no-untyped-def]
+def _iostat_layout(live: Live, plan: list[tuple[int, Row] | str]) -> tuple[str, Callable[[str, list[str]], str], int]:
+    """The heading, a function that lays out a line, the width of the name's column."""
     names = ["  " * e[1].depth + _printed(live, e[1], False) if not isinstance(e, str) else "" for e in plan]
     width = max(10, max((len(n) for n in names), default=10))
     old = live.host.release in ("u5",)
@@ -307,7 +305,8 @@ def scan_lines(live: Live, pool: Pool, t: float) -> str:
         )
     return (
         f"  scan: {kind} in progress since {_ctime(scan.began)}\n"
-        f"    {nicenum(scan.bytes * done)} scanned out of {nicenum(scan.bytes)} at {nicenum(rate)}/s, {_short(left)} to go\n"
+        f"    {nicenum(scan.bytes * done)} scanned out of {nicenum(scan.bytes)} at {nicenum(rate)}/s, "
+        f"{_short(left)} to go\n"
         f"    {fixed} {word}, {done * 100:.2f}% done\n"
     )
 
@@ -413,11 +412,13 @@ def zpool_list(live: Live, args: list[str]) -> Tool:
     return Tool(report, interval, count)
 
 
-_ALIASES = {"alloc": "allocated", "cap": "capacity", "frag": "fragmentation", "expandsz": "expandsize", "dedup": "dedupratio",
+_ALIASES = {"alloc": "allocated", "cap": "capacity", "frag": "fragmentation", "expandsz": "expandsize",
+"dedup": "dedupratio",
             "avail": "available"}  # fmt: skip
 _HEADS = {
     "name": "NAME", "size": "SIZE", "used": "USED", "available": "AVAIL", "allocated": "ALLOC", "free": "FREE",
-    "checkpoint": "CKPOINT", "expandsize": "EXPANDSZ", "fragmentation": "FRAG", "capacity": "CAP", "dedupratio": "DEDUP",
+    "checkpoint": "CKPOINT", "expandsize": "EXPANDSZ", "fragmentation": "FRAG", "capacity": "CAP",
+    "dedupratio": "DEDUP",
     "health": "HEALTH", "altroot": "ALTROOT", "guid": "GUID",
 }  # fmt: skip
 
@@ -579,7 +580,8 @@ _ZFS_COLUMNS = {
     "mountpoint": "MOUNTPOINT", "type": "TYPE", "creation": "CREATION", "usedbysnapshots": "USEDSNAP",
     "usedbydataset": "USEDDS", "usedbychildren": "USEDCHILD", "usedbyrefreservation": "USEDREFRESERV", "quota": "QUOTA",
     "usedsnap": "USEDSNAP", "usedds": "USEDDS", "usedchild": "USEDCHILD", "refquota": "REFQUOTA",
-    "compressratio": "RATIO", "logicalused": "LUSED", "guid": "GUID", "written": "WRITTEN", "receive_resume_token": "RESUMETOK",
+    "compressratio": "RATIO", "logicalused": "LUSED", "guid": "GUID", "written": "WRITTEN",
+    "receive_resume_token": "RESUMETOK",
     "origin": "ORIGIN", "usedrefreserv": "USEDREFRESERV", "volsize": "VOLSIZE", "reservation": "RESERV",
 }  # fmt: skip
 
