@@ -11,10 +11,11 @@ from typing import Any
 import dash
 import dash_mantine_components as dmc
 from dash import Input, Output, State, dcc, html
-from dash.backends._fastapi import FastAPIDashServer, reset_current_request, set_current_request
+from dash.backends._fastapi import reset_current_request, set_current_request
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from dashboard import pages, panels, ranges, shell, tokens
@@ -42,12 +43,6 @@ INDEX = """<!DOCTYPE html>
     </footer>
   </body>
 </html>"""
-
-
-class Backend(FastAPIDashServer):
-    """Dash's FastAPI backend without its WebSocket for callbacks: pages have one, /live."""
-
-    websocket_capability = False
 
 
 def create_app(
@@ -91,7 +86,7 @@ def create_app(
     app = dash.Dash(
         "zonescope",
         server=server,  # type: ignore[arg-type]
-        backend=Backend,
+        backend="fastapi",
         assets_folder=str(ASSETS),
         title="zonescope",
         update_title="",
@@ -104,6 +99,9 @@ def create_app(
         ],
         index_string=INDEX.replace("ZS_CONFIG", config_json()),
     )
+    # Pages have one WebSocket, /live: Dash's own for callbacks is neither announced nor answered.
+    app.backend.websocket_capability = False
+    server.router.routes[:] = [r for r in server.router.routes if not isinstance(r, WebSocketRoute)]
     app.layout = dmc.MantineProvider(
         html.Div([dcc.Location(id="zs-url", refresh="callback-nav"), *shell.frame()], id="zs-app", className="zs-app"),
         theme=tokens.mantine_theme(),
