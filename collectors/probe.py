@@ -6,6 +6,7 @@ host that lacks a tool loses one fact and nothing else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -58,7 +59,7 @@ def read(text: str) -> dict[str, str]:
     for line in text.splitlines():
         name, sep, value = line.strip().partition("=")
         value = value.strip().strip('"')
-        if sep and value and name.replace("_", "").replace(":", "").replace("-", "").isalnum():
+        if sep and value and re.fullmatch(r"[\w:+.-]+", name):
             out[name] = value
     return out
 
