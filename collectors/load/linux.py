@@ -11,13 +11,13 @@ from collectors.load.rows import Load, shares
 FILES = "/proc/uptime /proc/loadavg /proc/stat /proc/meminfo /proc/vmstat /proc/net/dev"
 WANTED = (
     "^[0-9]|^cpu|^(btime|procs_running|procs_blocked) |^(MemTotal|MemFree|MemAvailable|SwapTotal|SwapFree):"
-    "|^(pswpin|pswpout|pgscan_kswapd|pgscan_direct) |^ *[^ |]+:( *[0-9]+){16}"
+    "|^(pswpin|pswpout|pgscan_kswapd|pgscan_direct) |^ *[^ |]+: *[0-9]+( +[0-9]+){15}"
 )
 UPTIME = re.compile(r"([0-9]{1,12}\.[0-9]+) [0-9]{1,15}\.[0-9]+$")
 LOADAVG = re.compile(r"([0-9]{1,9}\.[0-9]+) [0-9.]+ [0-9.]+ [0-9]+/[0-9]+ [0-9]+$")
 NAMED = re.compile(r"(\w+):? +([0-9]{1,20})(?: kB)?$")
 CPU = re.compile(r"(cpu[0-9]*)((?: +[0-9]{1,20}){4,10})$")
-NIC = re.compile(r" *([^\s|]+):((?: *[0-9]{1,20}){16})$")
+NIC = re.compile(r" *([^\s|:]+(?::[^\s|:]+)?):( *[0-9]{1,20}(?: +[0-9]{1,20}){15})$")
 
 
 def command(ctx: Context) -> str:

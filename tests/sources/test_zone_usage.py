@@ -232,3 +232,52 @@ def test_a_real_control_group_of_this_machine() -> None:
                     break
                 except OSError:
                     time.sleep(0.02)
+
+
+STUBS = {
+    "prstat": 'while :; do printf "%s\\n" "ZONEID    NPROC  SWAP   RSS MEMORY      TIME  CPU ZONE" '
+    '"     3       41 1980M 1612M    10%  88:12:09  10% mail3" '
+    '"Total: 41 processes, 90 lwps, load averages: 1.58, 1.59, 1.73"; sleep 0.2; done',
+    "kstat": 'while :; do date +%s; printf "unix:0:system_misc:snaptime\\t%s\\n" '
+    "`cut -d' ' -f1 /proc/uptime`"
+    '; printf "caps:3:cpucaps_zone_3:value\\t150\\n\\n"; sleep 0.2; done',
+    "zoneadm": 'printf "%s\\n" 0:global:running:/::native:shared 3:mail3:running:/zones/mail3:u-u-i-d:native:shared',
+    "rcapstat": 'while :; do printf "%s\\n" "id zone nproc vm rss cap at avgat pg avgpg" '
+    '"3 mail3 - 26M 38M 1024M 0K 0K 0K 0K"; sleep 0.2; done',
+}
+
+
+@pytest.mark.skipif(not Path("/proc/uptime").exists(), reason="the stubs need /proc/uptime")
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+def test_the_solaris10_command_runs_in_a_plain_shell_and_ends_with_it(tmp_path: Path, shell: str) -> None:
+    for name, script in STUBS.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    ctx = Context("ms1", "solaris10", 1.0, FACTS)
+    variant = VARIANTS["prstat+caps"]
+    stream = subprocess.Popen(
+        [shell, "-c", variant.command(ctx)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )
+    try:
+        parser, rows = variant.parser(ctx), []
+        assert stream.stdout
+        for line in stream.stdout:
+            rows += [b for b in parser.feed(line.rstrip("\n"), time.time()) if b.table == "zone_usage"]
+            if rows and "mail3" in rows[-1].columns["zone"]:
+                columns = rows[-1].columns
+                i = columns["zone"].index("mail3")
+                if columns["rss_cap"][i] == columns["rss_cap"][i] and columns["cpu"][i] == columns["cpu"][i]:
+                    break
+        assert columns["cpu"][i] == pytest.approx(0.4)
+        assert columns["cpu_cap"][i] == 1.5
+        assert columns["rss_cap"][i] == 2**30
+        assert columns["brand"][i] == "native"
+    finally:
+        os.killpg(stream.pid, 15)
+        stream.wait()
+        if stream.stdout:
+            stream.stdout.close()
