@@ -303,6 +303,8 @@ def refusal(options: LinkOptions, said: str) -> LinkError:
         return LinkError(host, said.splitlines()[0], f"mend {options.ssh_config or '~/.ssh/config'}", final=True)
     if "Could not resolve hostname" in said:
         return LinkError(host, last, f'address = "…" under [hosts.{host}]')
+    if forward := re.search(r"open failed: (.*)", said):
+        return LinkError(host, f"the jump host cannot reach {options.address or host}: {forward[1]}")
     return LinkError(host, last)
 
 

@@ -96,7 +96,7 @@ class ParamikoLink(Commands):
         self.heard = self._looked = time.monotonic()
         POLLER.watch(self)
 
-    def _reach(self, settings: paramiko.SSHConfig, hop: str, depth: int, before: tuple[str, ...] | None = None) -> None:
+    def _reach(self, settings: str, hop: str, depth: int, before: tuple[str, ...] | None = None) -> None:
         """Connect to `hop` ("" is the host itself) through its jumps; `before`: the hops of the chain before it."""
         if depth > MAX_HOPS:
             raise LinkError(self.options.host, f"more than {MAX_HOPS} jump hosts: a circle in ProxyJump?", final=True)
@@ -222,7 +222,8 @@ class _Hop:
             raise LinkError(host, f"there is no key file {missing[0]}", f"ssh-keygen -f {missing[0]}", final=True)
         identities = [p for p in route.identities if _is_file(p)]
         client = self.client = paramiko.SSHClient()
-        client.set_missing_host_key_policy(hostkeys.Strict(host, route, jump, known))
+        strict = hostkeys.Strict(host, route, jump, known)
+        client.set_missing_host_key_policy(strict)
 
         def transport_factory(sock: Any, **more: Any) -> paramiko.Transport:
             transport = _Transport(sock, **more)
@@ -263,10 +264,14 @@ class _Hop:
         except (OSError, EOFError) as e:
             raise LinkError(host, f"{where}: {_reason(e)}") from e
         except paramiko.SSHException as e:
-            transport = client.get_transport()
-            if transport is not None and transport.is_active() and not transport.is_authenticated():
+            if strict.accepted:  # the key exchange is over, so it is the login that failed
                 raise _refused(host, route, identities, e) from e
-            raise LinkError(host, f"{where}: {e}") from e
+            why = str(e)
+            if "No existing session" in why:
+                why = f"no key exchange within {timeout:g} s"
+            elif "banner" in why:
+                why = "it is no SSH server, or one with too many logins under way (MaxStartups in its sshd_config)"
+            raise LinkError(host, f"{where}: {why}") from e
 
     def forward(self, route: Route, options: LinkOptions) -> paramiko.Channel:
         """A channel through this hop to the next one."""
@@ -277,8 +282,9 @@ class _Hop:
                 "direct-tcpip", (route.hostname, route.port), ("127.0.0.1", 0), timeout=options.connect_timeout
             )
         except paramiko.SSHException as e:
+            said = e.text if isinstance(e, paramiko.ChannelException) else e
             via = transport.getpeername()[0]
-            why = f"the jump host {via} cannot reach {route.hostname} port {route.port}: {e}"
+            why = f"the jump host {via} cannot reach {route.hostname} port {route.port}: {said}"
             raise LinkError(options.host, why) from e
 
     def close(self) -> None:

@@ -66,34 +66,52 @@ def config_text(path: Path, depth: int = 0) -> str:
     return "\n".join(out)
 
 
-def read_config(options: LinkOptions) -> paramiko.SSHConfig:
-    """`options.ssh_config` alone, else the user's and then the system's; raises LinkError on what it cannot read."""
+def read_config(options: LinkOptions) -> str:
+    """`options.ssh_config` alone, else the user's and then the system's, as one text.
+
+    Raises LinkError on a Match that paramiko would pass over in silence.
+    """
     if options.ssh_config:
         text = config_text(Path(options.ssh_config))
     else:
         text = config_text(USER_CONFIG) + "\nHost *\n" + config_text(SYSTEM_CONFIG)
-    try:
-        return paramiko.SSHConfig.from_text(text)
-    except Exception as e:  # paramiko raises bare Exceptions here too
-        raise _unreadable(options, e) from e
+    for line in text.splitlines():
+        match = _LINE.match(line)
+        if match and match["key"].lower() == "match" and (word := _unknown_criterion(match["value"])):
+            raise _unreadable(options, f"{line.strip()!r} (Match {word})")
+    return text
 
 
-def _unreadable(options: LinkOptions, e: Exception) -> LinkError:
+def _unknown_criterion(criteria: str) -> str:
+    words = iter(criteria.replace("=", " ").replace('"', " ").split())
+    for word in words:
+        name = word.removeprefix("!").lower()
+        if name in ("host", "originalhost", "user", "localuser"):
+            next(words, None)
+        elif name == "exec":
+            return ""  # the rest is a command; paramiko says so if it cannot run it
+        elif name not in ("all", "canonical", "final"):
+            return name
+    return ""
+
+
+def _unreadable(options: LinkOptions, what: object) -> LinkError:
     where = options.ssh_config or f"{USER_CONFIG} or {SYSTEM_CONFIG}"
-    why = f"{where} has something that zonescope cannot follow: {e}"
-    return LinkError(options.host, why, f'[hosts.{options.host}] link = "openssh"', final=True)
+    why = f"{where} has something that the paramiko link cannot follow: {what}"
+    return LinkError(options.host, why, f'in hosts.toml, under [hosts.{options.host}]: link = "openssh"', final=True)
 
 
-def route(options: LinkOptions, config: paramiko.SSHConfig, hop: str = "") -> Route:
+def route(options: LinkOptions, text: str, hop: str = "") -> Route:
     """The route to `options`' host, or to one `hop` of its jump chain (which has its own lines in the config)."""
-    user, port = ("", 0) if hop else (options.user, options.port)
-    target = options.address or options.host
+    user, port, target = options.user, options.port, options.address or options.host
     if hop:
         user, _, rest = hop.rpartition("@")
         target, port = host_port(rest)
+    # First value wins, as with ssh's own options; so a ProxyCommand's %p and %r are ours too.
+    ours = "Host *\n" + (f"Port {port}\n" if port else "") + (f"User {user}\n" if user else "")
     try:
-        found = config.lookup(target)
-    except Exception as e:  # a Match that needs a package, a hostname that cannot be canonicalised, …
+        found = paramiko.SSHConfig.from_text(f"{ours}Host *\n{text}").lookup(target)
+    except Exception as e:  # paramiko raises bare Exceptions here too: a Match exec that needs a package, …
         raise _unreadable(options, e) from e
     identities = ([options.identity] if options.identity else []) + list(found.get("identityfile", []))
     if options.known_hosts:
@@ -103,14 +121,14 @@ def route(options: LinkOptions, config: paramiko.SSHConfig, hop: str = "") -> Ro
         known += found.get("globalknownhostsfile", "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2").split()
     jump = ("" if hop else options.jump) or found.get("proxyjump", "")
     command = found.get("proxycommand", "")
-    port = port or int(found.get("port", 22))
+    number = int(found.get("port", 22))
     hostname = found.get("hostname", target)
     alias = found.get("hostkeyalias", "")
     return Route(
         hostname=hostname,
-        port=port,
-        user=user or found.get("user", "") or getpass.getuser(),
-        known_as=alias or (hostname if port == 22 else f"[{hostname}]:{port}"),
+        port=number,
+        user=found.get("user", "") or getpass.getuser(),
+        known_as=alias or (hostname if number == 22 else f"[{hostname}]:{number}"),
         identities=tuple(str(Path(p).expanduser()) for p in identities),
         identities_only=found.get("identitiesonly", "no").lower() == "yes",
         agent=found.get("identityagent", "").lower() != "none",

@@ -62,7 +62,7 @@ def _matches(patterns: list[str], name: str) -> bool:
     found = False
     for pattern in patterns:
         if pattern.startswith("|1|"):
-            found = found or paramiko.HostKeys.hash_host(name, pattern) == pattern
+            found = found or paramiko.HostKeys.hash_host(name.lower(), pattern) == pattern
             continue
         text = re.escape(pattern.removeprefix("!").lower()).replace(r"\*", ".*").replace(r"\?", ".")
         if re.fullmatch(text, name.lower()):
@@ -77,16 +77,18 @@ def _signatures(key_type: str) -> tuple[str, ...]:
 
 
 class Strict(paramiko.MissingHostKeyPolicy):
-    """Asked for every key that a server shows; raises LinkError unless it is known."""
+    """Asked for every key that a server shows; raises LinkError unless it is known. `accepted`: it was."""
 
     def __init__(self, host: str, route: Route, jump: str, known: Known) -> None:
         self._host, self._route, self._jump, self._known = host, route, jump, known
+        self.accepted = False
 
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
         if key.get_base64() in self._known.revoked:
             why = f"the host key of {self._route.known_as} is marked @revoked in known_hosts"
             raise LinkError(self._host, why, final=True)
         if key in self._known.keys:
+            self.accepted = True
             return
         shown = f" (it showed {key.get_name()} {key.fingerprint})"
         if any(k.get_name() == key.get_name() for k in self._known.keys):

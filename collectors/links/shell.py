@@ -10,7 +10,8 @@ shorter, and so must be each line of a command that is to run there.
 
 WRAPPER is plain Bourne shell (Solaris 10: no $(…), no local, no `kill -s`):
 
-* it prints a marker line to both outputs, so that what start-up files printed before can be cut off;
+* it prints a marker line to both outputs (once where they are one terminal), so that what start-up files printed
+  before can be cut off;
 * the command's standard input is /dev/null; ours is watched by a second process, which ends the whole process
   group (sshd makes the login shell its leader) when it reads anything or meets its end: TERM, a second later KILL.
   A signal to the remote command would need a channel that still works; the end of a pipe does not;
@@ -29,7 +30,7 @@ WRAPPER = "; ".join(
         "exec 3<&0",
         "test -t 0 && stty -opost -echo",
         'c=`printf "%s\\n" "$@"`',
-        f"echo {MARK}; echo {MARK} >&2",
+        f"echo {MARK}; test -t 2 || echo {MARK} >&2",
         '(exec </dev/null 3<&-; eval "$c") & p=$! '
         '; (trap "" 1 15; exec <&3 3<&- >/dev/null 2>&1; read x; kill -15 -$$ || kill -15 $p; sleep 1; '
         "kill -9 -$$ || kill -9 $p) & w=$! ; exec 3<&-",
