@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
-from dashboard import pages, panels, ranges, shell, tokens
+from dashboard import export, pages, panels, ranges, shell, tokens
 from dashboard.http import Compress, SecurityHeaders
 from dashboard.live import Live
 from dashboard.push import Hub
@@ -70,6 +70,7 @@ def create_app(
     async def lifespan(_server: FastAPI) -> AsyncIterator[None]:
         import asyncio
 
+        app._setup_server()  # else the first page, when it is not "/", goes out without its assets
         if background is None:
             await asyncio.to_thread(live.load)
         feed = background(live) if background else live.follow(folder, tails)
@@ -166,6 +167,7 @@ def _routes(app: dash.Dash, server: FastAPI, hub: Hub, live: Live) -> None:
             reset_current_request(token)
 
     server.add_api_route("/poll", hub.poll, methods=["GET"], include_in_schema=False, response_model=None)
+    export.add_routes(server, live)
     # Before Dash's own catch-all, which asks a global for the newest app of the process.
     for route in pages.ROUTES.values():
         if route.path != "/":

@@ -45,13 +45,13 @@ def host(url: Url) -> Page:
     source, subtitle = latency_source(url.live, name)
     sparks = [panel_shell(v, query, cls=_vital(v)) for v in (*VITALS, "arc_size")]
     left = [
-        panel_shell("disk_latency", query, height=270, source=source, subtitle=subtitle),
-        panel_shell("pool_io", query, height=130, cls="zs-not-phone"),
+        panel_shell("disk_latency", query, height=310, source=source, subtitle=subtitle),
+        panel_shell("pool_io", query, height=150, cls="zs-not-phone"),
         panel_shell("arc", query, height=150, cls="zs-not-phone"),
     ]
     right = [
-        panel_shell("zones_cpu", query, height=330),
-        panel_shell("zones_memory", query, height=300, cls="zs-not-phone"),
+        panel_shell("zones_cpu", query, height=345),
+        panel_shell("zones_memory", query, height=330, cls="zs-not-phone"),
     ]
     return Page(
         title=name,

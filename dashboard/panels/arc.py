@@ -13,9 +13,9 @@ FEW_READS = 10.0
 """Below this many reads a second a hit ratio says nothing and is left out."""
 
 RATIOS = (
-    ("demand_data", "demand data hit", ("demand_data",)),
-    ("demand_metadata", "demand metadata hit", ("demand_metadata",)),
-    ("prefetch", "prefetch hit", ("prefetch_data", "prefetch_metadata")),
+    ("demand_data", "demand data", ("demand_data",)),
+    ("demand_metadata", "demand metadata", ("demand_metadata",)),
+    ("prefetch", "prefetch", ("prefetch_data", "prefetch_metadata")),
 )
 _RATES = tuple(f"{part}_{what}" for _, _, parts in RATIOS for part in parts for what in ("hits", "misses"))
 TABLES = {"arcstats": Need(("size", "c", "c_min", "c_max", "mru_ghost_hits", "mfu_ghost_hits", *_RATES))}
@@ -51,8 +51,8 @@ def arc(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
     low, high = last(frame, "c_min"), last(frame, "c_max")
     marks = []
     if low is not None and high is not None:
-        scale = units.scale("B", high)
-        marks = [Mark(high, f"max {scale.text(high)}"), Mark(low, f"min {scale.text(low)}")]
+        factor = units.scale("B", high).factor
+        marks = [Mark(high, f"max {high / factor:.3g}"), Mark(low, f"min {low / factor:.3g}")]
     return PanelData(grid, series, values, marks=marks, unit="B", yrange=_range(values[:2], low, high))
 
 

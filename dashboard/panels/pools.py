@@ -34,14 +34,16 @@ def top_level(frame: pd.DataFrame) -> pd.DataFrame:
 def pool_io(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
     """Bytes read (up) and written (down) per second of the four busiest vdevs and the rest."""
     frame = top_level(frames["zpool_iostat"])
-    pools = frame["pool"].unique()
-    prefix = "" if len(pools) == 1 else (frame["pool"] + " ")
-    names = (prefix + frame["vdev"].str.split("/").str[-1]) if len(frame) else frame["vdev"]
+    # Only the pools beside the largest are named.
+    largest = frame["pool"].value_counts().idxmax() if len(frame) else ""
+    names = frame["vdev"].str.split("/").str[-1]
+    names = names.where(frame["pool"] == largest, frame["pool"] + " " + names)
     columns = ("read_bytes", "read_bytes_min", "read_bytes_max", "write_bytes", "write_bytes_min", "write_bytes_max")
     ids, arrays = pivot(frame.assign(name=names), "name", columns, grid)
     have = list(dict.fromkeys(k.rsplit("/", 1)[0] for k in known))
     chosen = top(ids, list(means(arrays[0]) + means(arrays[3])), [k for k in have if k != "rest"], VDEVS)
     others = [i for i, name in enumerate(ids) if name not in chosen]
+    chosen = chosen if have else sorted(chosen, key=lambda name: (" " in name, name))
     series: list[Series] = []
     rows: list[list[np.ndarray]] = [[], [], []]
     for i, name in enumerate([*chosen, *(["rest"] if others or "rest" in have else [])]):

@@ -24,11 +24,13 @@ def lanes(
     grid: Grid,
     known: Known,
 ) -> PanelData:
-    """Rows of the top zones and the rest. `flags`: (state, [ids, n] truth) drawn over the row in that state."""
+    """Rows of the top zones (those with a cap first, then by use) and the rest.
+
+    `flags`: (state, [ids, n] truth) drawn over the row in that state."""
     if not ids and not known:
         return PanelData(grid, unit=unit)
     have = [k for k in known if ":" not in k and k != "rest"]
-    weights = [m / caps[i] + 10 if i in caps else m for i, m in zip(ids, means(use), strict=True)]
+    weights = [m + (1e18 if i in caps else 0) for i, m in zip(ids, means(use), strict=True)]
     chosen = top(ids, weights, have, TOP)
     others = [k for k, i in enumerate(ids) if i not in chosen]
     series: list[Series] = []
