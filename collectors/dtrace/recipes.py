@@ -99,10 +99,20 @@ def _fbt(module: str, at: str, functions: Iterable[str]) -> tuple[str, ...]:
 
 _ZFS_RW = ("zfs_read", "zfs_write")
 _ZFS_OPERATION = {"operation": '(probefunc == "zfs_read" ? "read" : "write")'}
-_FOPS = tuple(
-    f"fop_{f}"
-    for f in "read write open close create remove rename lookup getattr setattr readdir fsync mkdir rmdir".split()
+_FOPS = (
+    "fop_read",
+    "fop_write",
+    "fop_close",
+    "fop_create",
+    "fop_remove",
+    "fop_rename",
+    "fop_lookup",
+    "fop_getattr",
+    "fop_setattr",
+    "fop_readdir",
+    "fop_fsync",
 )
+"""Not fop_open: its first argument is no vnode_t *."""
 _LINUX_VFS = (
     "vfs_read",
     "vfs_write",

@@ -1,0 +1,261 @@
+"""Every question that can be asked becomes a well-formed program, and no value of a predicate ever becomes code."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.base import OS, SYSTEMS
+from collectors.dtrace import compose
+from collectors.dtrace.recipes import RECIPES, Recipe
+from frames.metrics import METRICS, question
+from frames.questions import All, Any, Is, Not, Predicate, Question, comparisons
+from frames.schemas import bounds
+from tests.dtrace import real
+
+IDS = [f"{r.metric}-{r.systems[0]}-{i}" for i, r in enumerate(RECIPES)]
+DESTRUCTIVE = re.compile(
+    r"\b(system|copyout|copyoutstr|raise|panic|breakpoint|chill|stop|freopen|ftruncate|setopt)\s*\("
+)
+STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+
+def decompositions(recipe: Recipe) -> Iterator[tuple[str, ...]]:
+    """Every choice of at most one numeric and at most three discrete fields that the recipe has."""
+    fields = [f for f in METRICS[recipe.metric].fields if f.name in recipe.fields]
+    discrete = [f.name for f in fields if f.kind == "discrete"]
+    numeric = [(f.name,) for f in fields if f.kind == "numeric"]
+    for n in range(4):
+        for some in itertools.combinations(discrete, n):
+            for number in [(), *numeric]:
+                yield (*some, *number)
+
+
+def predicates(recipe: Recipe) -> list[Predicate | None]:
+    """None, and one that uses every field that the recipe has in every shape."""
+    fields = [f for f in METRICS[recipe.metric].fields if f.name in recipe.fields]
+    parts: list[Predicate] = []
+    for f in fields:
+        if f.kind == "numeric":
+            parts += [Is(f.name, ">=", 5), Not(Is(f.name, "<", -1))]
+        else:
+            value = 7 if f.type == "int" else 'a "b" \\'
+            parts.append(Any((Is(f.name, "=", value), Is(f.name, "!=", value))))
+    return [None, All(tuple(parts))]
+
+
+def well_formed(program: str, q: Question, recipe: Recipe) -> None:
+    assert program.isascii()
+    assert "\n" not in program
+    assert "'" not in program
+    assert program.startswith(f"/* zonescope {q.id} */ ")
+    assert program.count("*/") == 1
+    bare = STRING.sub('""', program.split("*/", 1)[1])
+    assert '"' not in bare.replace('""', "")
+    assert not DESTRUCTIVE.search(bare)
+    depth = {"(": 0, "{": 0, "[": 0}
+    for c in bare:
+        if c in depth:
+            depth[c] += 1
+        elif c in ")}]":
+            depth[{")": "(", "}": "{", "]": "["}[c]] -= 1
+            assert min(depth.values()) >= 0
+        if c == ";":
+            assert (depth["{"], depth["("], depth["["]) == (1, 0, 0)
+    assert set(depth.values()) == {0}
+    assert not re.search(r"\{\w+\}", bare), "a saved name was not put in"
+    # What is saved at the beginning is set to zero at the end, in the same place.
+    saved = re.findall(r"((?:self->)?zs_(?!n\b|from\b|due\b|faults\b|buf\b)\w+)(?:\[.*?\])? = ([^;]+);", bare)
+    kept = {name for name, value in saved if value != "0"}
+    cleared = {name for name, value in saved if value == "0"}
+    assert kept == cleared
+    assert bool(kept) <= bool(recipe.enter)
+    (aggregation,) = re.findall(r"@q(?:\[(.*?)\])? = (\w+)\(", bare)
+    keys = sum(2 if f.type == "string" else 1 for f in q.discrete)
+    assert len([k for k in aggregation[0].split(", ") if k]) == keys
+    if q.numeric:
+        assert aggregation[1] == q.numeric.bounds.split(":")[0]
+        bounds(q.numeric.bounds)
+    else:
+        assert aggregation[1] == ("sum" if recipe.value else "count")
+    assert bare.count("printa(") == bare.count("trunc(@q)") == 1
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=IDS)
+def test_every_decomposition_with_every_predicate(recipe: Recipe) -> None:
+    metric = METRICS[recipe.metric]
+    assert set(recipe.fields) <= {f.name for f in metric.fields}
+    assert set(re.findall(r"\{(\w+)\}", " ".join((*recipe.fields.values(), recipe.match, recipe.fire_if)))) <= set(
+        recipe.saves
+    )
+    for by in decompositions(recipe):
+        for where in predicates(recipe):
+            q = Question(metric, by, where)
+            for os in {"linux" if "linux" in recipe.systems else recipe.systems[0]}:
+                well_formed(compose.program(q, os, limit=600, recipe_=recipe), q, recipe)
+
+
+def test_every_metric_has_a_way_and_every_field_too() -> None:
+    for name, metric in METRICS.items():
+        fields = set().union(*(r.fields for r in RECIPES if r.metric == name))
+        assert fields == {f.name for f in metric.fields}
+
+
+@pytest.mark.parametrize("os", SYSTEMS)
+def test_every_system_answers_or_says_what_it_lacks(os: OS) -> None:
+    for metric in METRICS.values():
+        for f in metric.fields:
+            q = Question(metric, (f.name,))
+            known = [r for r in RECIPES if r.metric == metric.name and os in r.systems]
+            if any(f.name in r.fields for r in known):
+                assert f.name in compose.recipe(q, os).fields
+            else:
+                with pytest.raises(compose.NoRecipe, match=f.name if known else f"on {os}"):
+                    compose.recipe(q, os)
+
+
+def test_the_hosts_own_probes_decide() -> None:
+    tcp = ["tcp:ip:tcp_input_data:accept-established", "mib:ip:tcp_input_listener:tcpPassiveOpens"]
+    accepts = question("tcp_accepts/by=subsecond")
+    assert compose.recipe(accepts, "solaris11", tcp).fire == ("tcp:::accept-established",)
+    assert compose.recipe(accepts, "solaris11", tcp[1:]).fire == ("mib:::tcpPassiveOpens",)
+    with pytest.raises(compose.NoRecipe, match="no probe tcp:::accept-established, mib:::tcpPassiveOpens"):
+        compose.recipe(accepts, "illumos", ["io:genunix::start"])
+    with pytest.raises(compose.NoRecipe, match="no field zone on linux"):
+        compose.recipe(question("disk_io/by=zone"), "linux")
+    fop = question("fs_ops/by=operation,latency")
+    assert compose.recipe(fop, "illumos").fire[0] == "fbt:genunix:fop_read:return"
+    assert compose.recipe(question("fs_ops/by=operation"), "illumos").fire == ("fsinfo:::",)
+
+
+# -- values ------------------------------------------------------------------------------------------------------
+
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60)
+HOSTILE = [
+    '"',
+    '\\"',
+    "'; rm -rf /",
+    "*/ BEGIN { system(",
+    "$1",
+    "`id`",
+    "!!",
+    "\n",
+    "a\\",
+    "%s%n",
+    "??/",
+    "\r\n",
+    "é∂",
+]
+
+
+def skeleton(program: str) -> str:
+    """The program without its title and its string literals: its code."""
+    return STRING.sub('""', program.split("*/", 1)[1])
+
+
+def unescaped(literal: str) -> bytes:
+    """What a D compiler makes of a string literal (its octal escapes are of three digits)."""
+    assert literal[0] == literal[-1] == '"'
+    return re.sub(rb"\\([0-7]{3})", lambda m: bytes([int(m[1], 8)]), literal[1:-1].encode("ascii"))
+
+
+@given(st.one_of(TEXT, st.sampled_from(HOSTILE)))
+def test_text_is_a_literal_and_nothing_else(value: str) -> None:
+    literal = compose.literal(value)
+    assert unescaped(literal) == value.encode()
+    assert not set(literal[1:-1]) - set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_ .:/@,=+-\\")
+    q = Question(METRICS["disk_io"], ("device", "latency"), Is("device", "=", value))
+    plain = Question(METRICS["disk_io"], ("device", "latency"), Is("device", "=", "x"))
+    program = compose.program(q, "solaris10")
+    assert skeleton(program) == skeleton(compose.program(plain, "solaris10"))
+    assert shlex.split(compose.command(program))[-1] == program
+
+
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_numbers_stay_numbers(value: int) -> None:
+    text = compose.literal(value)
+    assert eval(text) == value  # of digits, a sign and parentheses only, as the next line says
+    assert not set(text) - set("-()0123456789")
+
+
+def test_what_a_d_string_cannot_hold() -> None:
+    with pytest.raises(ValueError, match="NUL"):
+        compose.literal("a\0b")
+    with pytest.raises(ValueError, match="64 bits"):
+        compose.literal(2**63)
+
+
+def test_a_command_never_allows_destructive_actions() -> None:
+    words = shlex.split(compose.command(compose.program(question("disk_io"), "linux")))
+    assert words[:2] == ["exec", "dtrace"]
+    assert not any(re.fullmatch(r"-[A-Za-z]*w[A-Za-z]*|destructive", w) for w in words[2:-1])
+    for bad in ("BEGIN { printf('x'); }", "a\nb", "/!x/"):
+        with pytest.raises(ValueError, match="one line"):
+            compose.command(bad)
+
+
+# -- a real compiler -----------------------------------------------------------------------------------------------
+
+
+def together(recipe: Recipe) -> str:
+    """All decompositions of `recipe` in one program: compiling is quick, starting dtrace is not."""
+    clauses = []
+    for n, by in enumerate(decompositions(recipe)):
+        q = Question(METRICS[recipe.metric], by, predicates(recipe)[n % 2])
+        program = compose.program(q, "linux", limit=60, recipe_=recipe).split("*/", 1)[1]
+        if n:
+            program = program.split("zs_faults++; }", 1)[1]
+        clauses.append(program.replace("this->k", f"this->k{n}_").replace("@q", f"@q{n}"))
+    return " ".join(clauses)
+
+
+def providers(recipe: Recipe) -> set[str]:
+    return {p.split(":")[0] for p in recipe.probes}
+
+
+LINUX = [r for r in RECIPES if "linux" in r.systems and not providers(r) & {"fbt", "vfs"}]
+
+
+@pytest.mark.dtrace
+@real.needed
+@pytest.mark.parametrize("recipe", LINUX, ids=lambda r: r.metric)
+def test_a_real_compiler_takes_every_decomposition(recipe: Recipe) -> None:
+    real.compiles(together(recipe))
+
+
+SUNOS = [
+    r for r in RECIPES if "illumos" in r.systems and providers(r) <= {"io", "syscall", "proc", "profile", "tcp", "ip"}
+]
+
+
+@pytest.mark.dtrace
+@real.needed
+@pytest.mark.parametrize("recipe", SUNOS, ids=lambda r: r.metric)
+def test_a_real_compiler_takes_programs_for_illumos(recipe: Recipe) -> None:
+    """Linux has no zones: execname, a string as zonename is, stands in for it."""
+    by = max(decompositions(recipe), key=len)
+    program = compose.program(Question(METRICS[recipe.metric], by, predicates(recipe)[1]), "illumos", recipe_=recipe)
+    real.compiles(re.sub(r"\bzonename\b", "execname", program))
+
+
+FBT = [r for r in RECIPES if "linux" in r.systems and r.metric in ("slow_ops", "zfs_io")]
+
+
+@pytest.mark.dtrace
+@real.needed
+@pytest.mark.parametrize("recipe", FBT, ids=lambda r: r.metric)
+def test_a_real_compiler_takes_programs_of_function_boundaries(recipe: Recipe) -> None:
+    """Where the kernel has no fbt, system calls stand in for the functions: the expressions are the same."""
+    program = together(recipe)
+    real.compiles(re.sub(r"fbt:\w+:\w+:(entry|return)", r"syscall::read:\1", program))
+
+
+def test_comparisons_reach_every_part() -> None:
+    p = All((Is("pid", "=", 1), Not(Any((Is("zone", "=", "a"), Is("zone", "!=", "b"))))))
+    assert [c.field for c in comparisons(p)] == ["pid", "zone", "zone"]
