@@ -512,6 +512,7 @@ TRANSFERS = declare(
     gauge("errors", "1", "errors so far"),
     gauge("eta", "s", "time to go as the tool prints it"),
     label("text", "the tool's own last line"),
+    every=5.0,
 )
 
 MAIL_ACTIVITY = declare(

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collectors.base import Batch, Context, ParseError, Source, Variant
-from collectors.sources import arcstats, disk_io, host_load, zone_usage
+from collectors.sources import arcstats, disk_io, host_load, imapsync, mail_activity, zone_usage
 from frames.schemas import SCHEMAS
 
 RECORDED = Path(__file__).parents[1] / "recorded"
@@ -31,6 +31,8 @@ CASES = [
     (host_load.SOURCE, "vmstat", ""),
     (host_load.SOURCE, "procfs", "linux-procfs.txt"),
     (host_load.SOURCE, "sysctl", "freebsd-sysctl.txt"),
+    (imapsync.SOURCE, "log", "linux-two-runs.txt"),
+    (mail_activity.SOURCE, "ps-zone", "solaris10-cyrus.txt"),
 ]
 FAST = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 junk = st.one_of(

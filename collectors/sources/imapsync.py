@@ -1,0 +1,170 @@
+"""imapsync: how far each mailbox copy is, from imapsync's own log files.
+
+Every few seconds the telling lines of each log of the last day: totals from its head, progress from its tail.
+Formats of imapsync 1.9 and 2.x:
+
+    Host1 Nb messages:           26581 messages
+    Host1 Total size:       1728042983 bytes (1.609 GiB)
+    msg INBOX/62414 {10311} copied to INBOX/6111 1.13 msgs/s 65.034 KiB/s 38.291 MiB copied
+        ETA: … 20954 s 23772/26581 msgs left                             (one line)
+    Err 3/50: …
+    Messages transferred                    : 2809
+    Total bytes transferred                 : 40151234 (38.291 MiB)
+    Detected 0 errors
+    Exiting with return value 0 (EX_OK: successful termination) …
+
+The inventory's option `imapsync_log` names the logs (a shell pattern); by default LOG_imapsync/*.txt, which is where
+imapsync writes in the home of the user that runs it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from math import nan
+
+from collectors import units
+from collectors.base import Batch, Context, Source, Variant
+from collectors.rates import Rates
+from collectors.reports import Reports
+from frames.schemas import TRANSFERS
+
+EVERY = 5.0
+STALLED_AFTER = 60.0
+"""A copy whose log has said nothing new for this long, seconds, is stalled."""
+HEAD = "^Host1 (Nb messages|Total size)"
+TAIL = "^(Messages|Total bytes) transferred|^Detected |^Exiting |^Err [0-9]|^msg "
+COLUMNS = TRANSFERS.names[2:]
+
+FILE = re.compile(r"==> (.+)$")
+TOTAL = re.compile(r"Host1 Nb messages: +([0-9]{1,15}) messages")
+SIZE = re.compile(r"Host1 Total size: +([0-9]{1,18}) bytes")
+COPIED = re.compile(r"msg .* copied to .* ([0-9.]{1,20} (?:[KMGT]i)?B) copied\b")
+LEFT = re.compile(r"msg .* ETA: .* ([0-9]{1,12}) s +([0-9]{1,12})/([0-9]{1,12}) msgs left")
+MESSAGES = re.compile(r"Messages transferred +: ([0-9]{1,15})")
+BYTES = re.compile(r"Total bytes transferred +: ([0-9]{1,18})")
+ERROR = re.compile(r"Err ([0-9]{1,9})/")
+ERRORS = re.compile(r"Detected ([0-9]{1,9}) errors?")
+EXIT = re.compile(r"Exiting with return value ([0-9]{1,3})\b")
+STAMPED = re.compile(r"(?:[0-9]{2,4}_){6,7}|\.txt$|\.log$")
+"""The date that imapsync puts in front of the accounts: 2016_03_13_15_32_28_123_user1_user2.txt."""
+
+
+@dataclass(slots=True)
+class Copy:
+    """One log, as far as it has been read."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    state: str = "running"
+    text: str = ""
+
+
+class Imapsync(Reports):
+    """A report holds, after each `==> FILE`, the telling lines of that log, oldest first."""
+
+    source = "imapsync"
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self._rates = Rates()
+        self._news: dict[str, tuple[str, float]] = {}
+        self._errors: dict[str, float] = {}
+        self._reports = 0
+
+    def report(self, lines: list[str], stamp: float | None) -> list[Batch]:
+        copies: dict[str, Copy] = {}
+        copy = None
+        for i, line in enumerate(lines):
+            match = FILE.match(line)
+            if match:
+                name = STAMPED.sub("", match[1].rpartition("/")[2])
+                copy = copies[name or match[1]] = Copy()
+            elif copy is None:
+                raise self.bad(i, line, "no ==> FILE before the first line of a log")
+            else:
+                _read(copy, line)
+        self._reports += 1
+        moment = self._reports * max(self.ctx.interval, EVERY)
+        columns: dict[str, list[object]] = {c: [] for c in COLUMNS}
+        for name, c in copies.items():
+            done = c.values.get("done", nan)
+            # An Err line scrolls out of the log's tail; what it counted stays.
+            c.values["errors"] = self._errors[name] = max(c.values.get("errors", 0.0), self._errors.get(name, 0.0))
+            (rate,) = self._rates.step(name, moment, [done])
+            before, since = self._news.get(name, ("", moment))
+            if before != c.text or name not in self._news:
+                self._news[name] = (c.text, moment)
+            elif c.state == "running" and moment - since >= STALLED_AFTER:
+                c.state = "stalled"
+            row = {
+                "stream": name,
+                "kind": "imapsync",
+                "state": c.state,
+                "rate": rate if c.state in ("running", "stalled") else nan,
+                "text": c.text[:500],
+                **c.values,
+            }
+            for column, values in columns.items():
+                values.append(row.get(column))
+        self._rates.keep(copies.keys())
+        self._errors = {name: n for name, n in self._errors.items() if name in copies}
+        self._news = {name: seen for name, seen in self._news.items() if name in copies}
+        return [Batch("transfers", columns, stamp)] if copies else []
+
+
+def _read(copy: Copy, line: str) -> None:
+    values = copy.values
+    if line.strip():
+        copy.text = line.strip()
+    for pattern, name in ((TOTAL, "items_total"), (SIZE, "total"), (BYTES, "done"), (MESSAGES, "items_done")):
+        match = pattern.match(line)
+        if match:
+            values[name] = float(match[1])
+            return
+    match = COPIED.match(line)
+    if match:
+        try:
+            size, _ = units.size(match[1])
+        except ValueError:  # two points in a number: a torn line
+            return
+        if size is not None:
+            values["done"] = size
+    match = LEFT.match(line)
+    if match:
+        eta, left, total = (float(g) for g in match.groups())
+        values.update(eta=eta, items_done=max(total - left, 0.0), items_total=total)
+        return
+    match = ERROR.match(line) or ERRORS.match(line)
+    if match:
+        values["errors"] = float(match[1])
+    match = EXIT.match(line)
+    if match:
+        copy.state = "done" if match[1] == "0" else "failed"
+        values.pop("eta", None)
+
+
+def command(ctx: Context) -> str:
+    logs = ctx.facts.get("option:imapsync_log") or "LOG_imapsync/*.txt"
+    telling = f"head -2000 \"$f\" | egrep '{HEAD}'; tail -300 \"$f\" | egrep '{TAIL}' | tail -20"
+    return (
+        f'while :; do for f in `find {logs} -mtime -1 -print 2>/dev/null`; do echo "==> $f"; {telling}; done; '
+        f"echo || exit; sleep {max(ctx.interval, EVERY):g}; done"
+    )
+
+
+SOURCE = Source(
+    name="imapsync",
+    meaning="messages and bytes done, rate, time left and errors of each imapsync run, from its log",
+    tables=("transfers",),
+    interval=EVERY,
+    variants=(
+        Variant(
+            name="log",
+            systems=("solaris10", "solaris11", "illumos", "linux", "freebsd"),
+            command=command,
+            parser=Imapsync,
+            probe="type egrep && type find",
+            fix="set options.imapsync_log in hosts.toml to the path of imapsync's logs",
+        ),
+    ),
+)
