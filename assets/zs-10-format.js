@@ -23,6 +23,7 @@
     if (unit === "1/s") return { div: 1, unit: "/s" };
     return { div: 1, unit: unit || "" };
   };
+  const SCALED = /B|^[mµ]?s$/; // never whole by nature
   const thin = (s) => (s.length > 4 && /^\d{5,}$/.test(s) ? s.replace(/\B(?=(\d{3})+$)/g, THIN) : s);
   /** Three significant figures of an already scaled number; – when missing. */
   zs.sig = (v, unit) => {
@@ -32,7 +33,7 @@
     if (unit === "%") return a >= 99.95 || a === 0 || (Number.isInteger(v) && a >= 10) ? v.toFixed(0) : v.toFixed(1);
     if (a === 0) return "0";
     if (a >= 99.95) return (v < 0 ? "-" : "") + thin(a.toFixed(0));
-    if (Number.isInteger(v)) return String(v);
+    if (Number.isInteger(v) && !SCALED.test(unit || "")) return String(v);
     return a >= 9.995 ? v.toFixed(1) : a >= 0.00995 ? v.toFixed(2) : v.toPrecision(1);
   };
   /** [text, unit] of one value in an SI unit. */
@@ -40,6 +41,11 @@
     if (v === null || v === undefined || !Number.isFinite(v)) return ["–", ""];
     const s = zs.scale(unit, v);
     return [zs.sig(v / s.div, s.unit), s.unit];
+  };
+  /** A limit, a bound or a tick: no zeros that say nothing. */
+  zs.fmtExact = (v, unit) => {
+    const s = zs.scale(unit, v * 1.0001);
+    return [unit === "cores" ? zs.sig(v, unit) : thin(String(Number((v / s.div).toPrecision(3)))), s.unit];
   };
   zs.fmtText = (v, unit) => zs.fmt(v, unit).filter(Boolean).join(THIN);
 

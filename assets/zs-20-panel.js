@@ -77,6 +77,7 @@
         if (this.heat && arrays.heat) {
           this.heat.counts.set(arrays.heat.subarray(k * this.heat.rows, (k + 1) * this.heat.rows), i * this.heat.rows);
         }
+        if (this.empty && this.has(i)) this.setEmpty("");
       }
       return true;
     }
@@ -101,7 +102,12 @@
 
     /** Shows why the panel is empty, or, without a text, the plot. The picture before stays until then. */
     setEmpty(why, hint) {
+      this.empty = why;
       let box = this.plot.querySelector(".zs-empty");
+      if (this.kind === "spark" || this.kind === "strip") {
+        this.el.title = why || "";
+        return null;
+      }
       this.el.classList.toggle("zs-is-empty", Boolean(why));
       if (!why) return box && box.remove();
       if (!box) this.plot.append((box = zs.h("div", "zs-empty")));

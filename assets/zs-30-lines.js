@@ -93,7 +93,7 @@
   }
   zs.logTicks = (lo, hi, unit) => {
     const out = [];
-    for (let e = Math.ceil(Math.log10(lo) - 1e-9); e <= Math.log10(hi) + 1e-9; e++) out.push([10 ** e, zs.fmtText(10 ** e, unit)]);
+    for (let e = Math.ceil(Math.log10(lo) - 1e-9); e <= Math.log10(hi) + 1e-9; e++) out.push([10 ** e, zs.fmtExact(10 ** e, unit).join("\u2009")]);
     return out;
   };
 
@@ -339,8 +339,12 @@
       el.replaceChildren(...el.zsParts);
     }
     zs.text(el.zsParts[0], n);
-    const cap = s.cap ? `of ${s.unit === "cores" ? s.cap.toFixed(2) : zs.fmt(s.cap, s.unit)[0]} ` : "";
-    zs.text(el.zsParts[1], cap + (s.cap ? zs.fmt(s.cap, s.unit)[1] : unit));
+    zs.text(el.zsParts[1], s.cap ? `of ${zs.fmtExact(s.cap, s.unit).join(" ")}` : unit);
+    const mark = p.el.querySelector(".zs-panel-state");
+    if (mark && (mark.dataset.state || "") !== state) {
+      mark.dataset.state = state;
+      mark.replaceChildren(...(state ? [zs.icon(state === "bad" ? "trouble" : "warn")] : []));
+    }
     p.el.classList.toggle("zs-bad", state === "bad");
     p.el.classList.toggle("zs-warn", state === "warn");
   };

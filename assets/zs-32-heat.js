@@ -172,7 +172,7 @@
         ctx.textAlign = "right";
         ctx.textBaseline = "middle";
         ctx.fillStyle = c.text3;
-        ctx.fillText(`> ${zs.fmtText(hi, unit)}`, g.x - 6, oy + OVER / 2);
+        ctx.fillText(`> ${zs.fmtExact(hi, unit).join("\u2009")}`, g.x - 6, oy + OVER / 2);
       }
       p.cells = { first, over, edge, lo, hi, unit, fold, i0 };
     }
@@ -224,7 +224,7 @@
     for (const { s, r } of bad.slice(0, 2)) {
       const i = p.at(Math.min(p.win[1], p.start + p.n * p.step) - 1e-3);
       const v = i < 0 ? NaN : p.values[r * p.cap + i];
-      if (v > 0) zs.halo(ctx, `${s.label} slow`, g.x + g.w - 6, zs.clamp(p.py(v) + 15, g.y + 8, g.y + g.h - 8), c.bad, 600, 11, "right");
+      if (v > 0) zs.halo(ctx, `${s.label} slow`, g.x + g.w - 6, zs.clamp(p.py(v) + 24, g.y + 8, g.y + g.h - 8), c.bad, 600, 11, "right");
     }
   }
 

@@ -47,6 +47,7 @@
   }
   function area(ctx, v, w, base, hgt, color) {
     ctx.fillStyle = color;
+    ctx.globalAlpha = 0.72;
     ctx.beginPath();
     let open = false;
     const x = (i) => (i / Math.max(1, v.length - 1)) * w;
@@ -62,6 +63,7 @@
     });
     if (open) ctx.lineTo(w, base);
     ctx.fill();
+    ctx.globalAlpha = 1;
   }
 
   const bar = () => {
@@ -126,7 +128,7 @@
       const [name, value, fill, mark] = el.children;
       zs.text(name, x.zone);
       const text = capped ? "at cap" : use === null ? "–" : unit === "cores" ? zs.sig(use, unit) : zs.fmt(use, unit).join("\u2009");
-      zs.text(value, px > 62 + (unit === "cores" ? 0 : 36) || (capped && px > 84) ? text : "");
+      zs.text(value, px > 6.3 * (x.zone.length + text.length) + 20 ? text : "");
       fill.style.width = use === null ? "0" : pct(use / full);
       mark.style.left = p95 === null || p95 === undefined ? "-9px" : pct(p95 / full);
       el.title = `${x.zone}: ${use === null ? "no sample" : zs.fmtText(use, unit)}${cap(x) ? ` of ${zs.fmtText(cap(x), unit)}` : ", no cap"}` +
