@@ -126,7 +126,7 @@
   // Panel menu
   const params = (p) => {
     const [a, b] = p.win || zs.range();
-    const q = new URLSearchParams({ panel: p.name, query: JSON.stringify(p.query), from: String(Math.round(a * 1000)), to: String(Math.round(b * 1000)), points: String(p.asked || 500), tz: state.tz });
+    const q = new URLSearchParams({ panel: p.name, query: JSON.stringify(p.query), from: String(Math.round(a * 1000)), to: String(Math.round(b * 1000)), points: String(p.asked || 500), tz: state.tz === "browser" ? Intl.DateTimeFormat().resolvedOptions().timeZone : state.tz });
     return q;
   };
   zs.csv = (p) => {
