@@ -38,6 +38,9 @@ _PARTITION: dict[Level, str] = {
 }
 
 
+_ROLLUP_BYTES = 48 << 20
+
+
 class StoreError(RuntimeError):
     """The history cannot answer or take rows; says which table or file and why."""
 
@@ -63,7 +66,7 @@ def connect(folder: Path, *, read_only: bool, memory: str, threads: int = 2) -> 
         con.execute("SET TimeZone = 'UTC'")
         con.execute(
             f"ATTACH 'ducklake:sqlite:{_text(folder / CATALOG)}' AS lake (DATA_PATH '{_text(folder / DATA)}/', "
-            f"META_BUSY_TIMEOUT 5000{', READ_ONLY' if read_only else ''})"
+            f"OVERRIDE_DATA_PATH true, META_BUSY_TIMEOUT 5000{', READ_ONLY' if read_only else ''})"
         )
     except BaseException:
         con.close()
@@ -74,6 +77,11 @@ def connect(folder: Path, *, read_only: bool, memory: str, threads: int = 2) -> 
 def first_line(error: Exception) -> str:
     """DuckDB's message without its stack trace."""
     return str(error).split("\n", 1)[0]
+
+
+def _filled(batch: pa.Table) -> set[str]:
+    """Columns of `batch` with at least one value."""
+    return {c for c, v in zip(batch.column_names, batch.columns, strict=True) if v.null_count < len(v)}
 
 
 def _day(path: str) -> int | None:
@@ -98,7 +106,7 @@ class Lake:
         self.lock = threading.RLock()
         (folder / DATA).mkdir(parents=True, exist_ok=True)
         try:
-            self.con = connect(folder, read_only=False, memory="300MB", threads=1)
+            self.con = connect(folder, read_only=False, memory="400MB", threads=1)
             self._prepare()
         except duckdb.Error as e:
             raise StoreError(f"{folder / CATALOG}: {first_line(e)}") from e
@@ -125,6 +133,7 @@ class Lake:
                 for level in query.levels(schema):
                     self._ensure(schema, level)
             con.execute("COMMIT")
+        if not con.execute("SELECT 1 FROM ducklake_options('lake') WHERE scope_entry = 'main.coverage'").fetchone():
             for name in ("mark", "coverage"):
                 con.execute("CALL lake.set_option('data_inlining_row_limit', 1000, table_name => ?)", (name,))
         for name, column in con.execute(
@@ -156,10 +165,8 @@ class Lake:
 
     def _insert(self, schema: Schema, level: Level, batch: pa.Table) -> None:
         name = self._ensure(schema, level)
-        given = {
-            c for c, column in zip(batch.column_names, batch.columns, strict=True) if column.null_count < len(column)
-        }
-        columns = [c for c, _ in query.stored(schema, level) if c in given]  # most hosts fill a third of a schema
+        filled = _filled(batch)  # most hosts fill a third of a schema
+        columns = [c for c, _ in query.stored(schema, level) if c in filled]
         names = ", ".join(quote(c) for c in columns)
         order = ", ".join(quote(c) for c in query.sort_keys(schema))
         self.con.execute(f"INSERT INTO lake.{quote(name)} ({names}) SELECT {names} FROM batch ORDER BY {order}")
@@ -178,10 +185,18 @@ class Lake:
         """`batch` (rows of level `source`) aggregated to rows of level `to`, marked with `seq`. Columns without a
         single value are left out."""
         keys = {"time", *schema.keys}
-        values = [c for c in schema.columns if c.name not in keys and batch[c.name].null_count < len(batch)]
-        part = query.Part("batch", source)
-        sql = query.aggregate(schema, values, [part], query.SECONDS[to], keep_n=True)
-        out = query.finish(schema, self.con.execute(sql).to_arrow_table())
+        filled = _filled(batch)
+        values = [c for c in schema.columns if c.name not in keys and c.name in filled]
+        # lists of histograms do not spill to disk: some hosts after the other keeps within the memory limit
+        shares = 1 + batch.nbytes // _ROLLUP_BYTES
+        parts = []
+        for i in range(shares):
+            condition = f"hash(host) % {shares} = {i}" if shares > 1 else "true"
+            sql = query.aggregate(
+                schema, values, [query.Part("batch", source, condition)], query.SECONDS[to], keep_n=True
+            )
+            parts.append(query.finish(schema, self.con.execute(sql).to_arrow_table()))
+        out = pa.concat_tables(parts)
         return out.append_column("seq", pa.repeat(pa.scalar(seq, pa.int64()), len(out)))
 
     def _transaction(self) -> _Transaction:
