@@ -76,10 +76,11 @@ def last_of(frame: pd.DataFrame, key: str, column: str) -> dict[str, float]:
 
 
 def top(ids: Sequence[str], weights: Sequence[float], known: Iterable[str] = (), n: int = TOP) -> list[str]:
-    """The `n` ids of the largest weight; those that a page draws already come first and stay."""
-    have = [i for i in known if i in set(ids)]
-    rest = sorted((i for i in ids if i not in set(have)), key=lambda i: -np.nan_to_num(weights[ids.index(i)], nan=-1.0))
-    return [*have, *rest][:n] if not have else have[:n]
+    """The `n` ids of the largest weight, by name among equals; of those that a page draws, just them."""
+    if have := [i for i in known if i in set(ids)]:
+        return have[:n]
+    weight = dict(zip(ids, np.nan_to_num(np.asarray(weights, float), nan=-1.0), strict=True))
+    return sorted(ids, key=lambda i: (-weight[i], i))[:n]
 
 
 def means(values: Floats) -> Doubles:

@@ -30,7 +30,9 @@ def lanes(
     if not ids and not known:
         return PanelData(grid, unit=unit)
     have = [k for k in known if ":" not in k and k != "rest"]
-    weights = [m + (1e18 if i in caps else 0) for i, m in zip(ids, means(use), strict=True)]
+    mean = means(use)
+    capped = float(mean.max(initial=0.0)) + 1.0
+    weights = [m + (capped if i in caps else 0.0) for i, m in zip(ids, mean, strict=True)]
     chosen = top(ids, weights, have, TOP)
     others = [k for k, i in enumerate(ids) if i not in chosen]
     series: list[Series] = []
