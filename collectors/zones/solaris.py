@@ -164,6 +164,8 @@ class Zones:
         return []
 
     def _prstat_row(self, line: str, words: list[str]) -> None:
+        if not (NUMBER.match(words[0]) and NUMBER.match(words[1])):
+            raise self._bad(line, "prstat: zone id and processes must be numbers")
         try:
             self._prstat_next[int(words[0])] = Prstat(
                 float(int(words[1])), size(words[2]), size(words[3]), float(words[6][:-1]) / 100, words[7]
