@@ -156,8 +156,8 @@ class Question:
                     raise QuestionError(f"{p.field} is a 64-bit integer, not {p.value!r}")
             elif not isinstance(p.value, str):
                 raise QuestionError(f"{p.field} is text, not {p.value!r}")
-            elif "\0" in p.value or any(0xD800 <= ord(c) < 0xE000 for c in p.value) or len(p.value) > 200:
-                raise QuestionError(f"{p.field}: a value is at most 200 characters without NUL")
+            elif "\0" in p.value or len(p.value.encode("utf-8", "surrogateescape")) > 200:
+                raise QuestionError(f"{p.field}: a value is at most 200 bytes without NUL")
 
     @property
     def discrete(self) -> tuple[Field, ...]:

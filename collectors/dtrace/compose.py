@@ -2,8 +2,8 @@
 
 Everything that a person chose (values of the predicate) enters a program as an integer or as a string literal in
 which every character but letters, digits and a few marks is an octal escape: it can neither end the literal nor
-mean anything to a shell. Programs are one line without ``'`` and without ``!`` before a letter, so that they pass
-sh, bash and csh alike. No program contains a destructive action and no command passes -w.
+mean anything to a shell. A program has a clause a line; no line is longer than LINE, as old csh wants it. No
+program contains a destructive action and no command passes -w.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from frames.questions import All, Field, Is, Not, Predicate, Question, compariso
 OPTIONS = ("switchrate=10hz", "aggrate=10hz", "aggsize=4m", "bufsize=1m", "dynvarsize=16m", "cleanrate=101hz")
 """Ten looks a second keep an interval within 0.1 s of its tick; dynvarsize holds what is in flight."""
 
+LINE = 900
+_TOKEN = re.compile(r'(\s*)("(?:[^"\\]|\\.)*"|[^\s",]+,?|,)')
 _PLAIN = re.compile(rb"[A-Za-z0-9_ .:/@,=+-]")
 
 
@@ -151,7 +153,24 @@ def program(question: Question, os: OS, *, interval: int = 1, limit: int = 0, re
         clauses.append(_clause(r.fire, matched, body))
 
     answer = f"{''.join(formats)}{agg}%@dzs1 yek" if numeric else f"{''.join(formats)}{agg}=%@d"
-    return " ".join([*_begin(question.id, interval), *clauses, *frame(answer, os, interval, limit)])
+    return fold([*_begin(question.id, interval), *clauses, *frame(answer, os, interval, limit)])
+
+
+def fold(clauses: Iterable[str]) -> str:
+    """A clause a line, broken between words where it is longer than LINE. Raises ValueError for a longer word."""
+    lines = []
+    for clause in clauses:
+        line = ""
+        for m in _TOKEN.finditer(clause) if len(clause) > LINE else ():
+            if len(m[2]) > LINE:
+                raise ValueError(f"a word of {len(m[2])} characters")
+            if len(line) + len(m[0]) > LINE:
+                lines.append(line)
+                line = m[2]
+            else:
+                line += m[0]
+        lines.append(line or clause)
+    return "\n".join(lines)
 
 
 def _clause(probes: Iterable[str], conditions: Iterable[str], body: str) -> str:
@@ -161,9 +180,9 @@ def _clause(probes: Iterable[str], conditions: Iterable[str], body: str) -> str:
 
 def _begin(title: str, interval: int) -> list[str]:
     return [
-        f"/* zonescope {title} */",
+        f"/* zonescope {title[:600]} */",
         f"dtrace:::BEGIN {{ zs_from = walltimestamp; zs_due = timestamp + {interval * 10**9}; zs_n = 0; zs_faults = 0;"
-        f' printf("zs1 start %d %s\\n", walltimestamp, {literal(title)}); }}',
+        f' printf("zs1 start %d %s\\n", walltimestamp, {literal(title[:200])}); }}',
         "dtrace:::ERROR { zs_faults++; }",
     ]
 
@@ -196,9 +215,9 @@ def frame(answer: str, os: OS, interval: int, limit: int) -> list[str]:
 def command(source: str) -> str:
     """The sh command that runs the D program `source`; dtrace replaces the shell, so that its end is the end.
 
-    Raises ValueError for a program that cannot be quoted for every shell.
+    Raises ValueError for a program that cannot be quoted.
     """
-    if "'" in source or "\n" in source or re.search(r"!(?![=( ])", source):
-        raise ValueError("a program for the command line is one line without ' and without ! before a word")
+    if "'" in source or any(len(line) > LINE for line in source.splitlines()):
+        raise ValueError(f"a program for the command line has no ' and no line over {LINE} characters")
     options = " ".join(f"-x {o}" for o in OPTIONS)
     return f"exec dtrace -q {options} -n '{source}'"
