@@ -77,10 +77,7 @@ def load(modules: tuple[str, ...] | None = None) -> dict[str, Route]:
     return ROUTES
 
 
-MODULES: tuple[str, ...] = (
-    "dashboard.pages.fleet",
-    "dashboard.pages.host",
-)
+MODULES: tuple[str, ...] = ("dashboard.pages.fleet", "dashboard.pages.host", "dashboard.pages.migration")
 
 
 def match(path: str, search: str, live: Live) -> tuple[Route, Url] | None:

@@ -131,6 +131,7 @@ MODULES = (
     "dashboard.panels.disks",
     "dashboard.panels.fleet",
     "dashboard.panels.host",
+    "dashboard.panels.migration",
     "dashboard.panels.pools",
     "dashboard.panels.vitals",
     "dashboard.panels.zones",

@@ -1,0 +1,94 @@
+"""A migration night: verdict, then the stream that stops it, then both hosts of a pair side by side on one scale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dash import html
+
+from dashboard.pages import Page, Url, host_path, page
+from dashboard.panels.migration import Pair, pairs
+from dashboard.shell import panel_shell, view_shell
+
+
+def _query(pair: Pair) -> dict[str, Any]:
+    return {
+        "host": [pair.source, pair.target],
+        "source": pair.source,
+        "target": pair.target,
+        "source_pool": pair.source_pool,
+        "target_pool": pair.target_pool,
+    }
+
+
+def _side(pair: Pair, end: str, tag: str) -> html.Div:
+    """One host's column."""
+    name = pair.source if end == "source" else pair.target
+    query = {"host": name}
+    return html.Div(
+        [
+            html.H2([html.A(name, href=host_path(name)), html.Span(f" {end}")], className="zs-side-name"),
+            panel_shell("pair_side", {**_query(pair), "side": end}, id=f"p-side-{tag}", height=120),
+            panel_shell("disk_latency", query, id=f"p-latency-{tag}", height=170, cls="zs-no-legend"),
+            panel_shell("zones_cpu", query, id=f"p-zones-{tag}", height=180, cls="zs-no-legend"),
+        ],
+        className="zs-column",
+    )
+
+
+@page("/migration", nav="Migration")
+def migration(url: Url) -> Page:
+    found = pairs(url.live)
+    if not found:
+        body = html.Div(
+            [
+                html.H2("No pair is named in hosts.toml"),
+                html.P("Add [[pairs]] with source and target to see a migration's progress; see docs/hosts-file.md."),
+            ],
+            className="zs-nothing",
+        )
+        return Page("Migration", [body], ranged=False)
+    chosen = next((p for p in found if str(p.index) == url.query.get("pair")), found[0])
+    rows = [
+        html.Article(
+            [
+                view_shell("pair", {"pair": p.index}, id=f"v-pair-{p.index}"),
+                panel_shell("pair_io", _query(p), id=f"p-pair-{p.index}", height=92, cls="zs-no-legend zs-pair-plot"),
+            ],
+            className="zs-pair",
+        )
+        for p in found
+    ]
+    tabs = [
+        html.A(
+            f"{p.source} → {p.target}",
+            href=f"/migration?pair={p.index}",
+            className="zs-button" + (" zs-on" if p is chosen else ""),
+        )
+        for p in found
+    ]
+    hosts = sorted({h for p in found for h in (p.source, p.target)})
+    lower = html.Div(
+        [
+            html.Section(
+                [html.H2("Log of the night", className="zs-panel-title"), view_shell("events_log", {"host": hosts})],
+                className="zs-panel",
+            ),
+            html.Section(
+                [html.H2("Go or no-go", className="zs-panel-title"), view_shell("migration_checks", {})],
+                className="zs-panel",
+            ),
+        ],
+        className="zs-columns zs-migration-lower",
+    )
+    return Page(
+        "Migration",
+        head=[view_shell("migration_head", {})],
+        body=[
+            html.Div(rows, className="zs-pairs"),
+            lower,
+            html.Div(tabs, className="zs-segments zs-pair-tabs"),
+            html.Div([_side(chosen, "source", "a"), _side(chosen, "target", "b")], className="zs-columns zs-sides"),
+        ],
+        wall=True,
+    )

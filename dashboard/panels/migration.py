@@ -1,0 +1,494 @@
+"""A migration's pairs: both hosts on one scale, each stream's progress, rate and time left, go or no-go.
+
+Progress is read from the target's own space (`zfs list`), which works for zfs send, rsync and imapsync alike and
+needs nothing of the tool that copies: bytes of the dataset on the target against those on the source.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import pandas as pd
+
+from dashboard.live import Live
+from dashboard.panels import Frames, Known, Need, Query, panel, view
+from dashboard.panels.data import Grid, PanelData, Series, number
+from dashboard.panels.tools import one, seconds
+from dashboard.verdicts import reasons_at, verdicts
+from frames import units
+
+State = Literal["stalled", "stale", "sending", "waiting", "done"]
+ORDER: tuple[State, ...] = ("stalled", "stale", "sending", "waiting", "done")
+WORDS = {"stalled": "Stalled", "stale": "Stale", "sending": "Sending", "waiting": "Waiting", "done": "Done"}
+ICONS = {"stalled": "trouble", "stale": "stale", "sending": "play", "waiting": "waiting", "done": "check"}
+
+RECENT = 300.0
+"""The recent rate is that of the last 5 minutes; a stream without a byte in as long has stalled (zrepl#516)."""
+BACK = 12 * 3600.0
+"""How far back the start of a copy is looked for, s."""
+DONE = 0.97
+"""A target of at least this share of its source that has stopped growing is done: compression, RAID-Z padding and
+snapshots left behind make the two differ by some percent."""
+ROOM = 0.20
+"""Share of a target pool that must stay free once all streams are done (USERS.md: plan to 80 %)."""
+SNAPSHOT_AGE = 3600.0
+"""A newest common snapshot older than this makes the final increment long, s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two hosts of hosts.toml between which data move."""
+
+    index: int
+    name: str
+    source: str
+    target: str
+    source_pool: str
+    target_pool: str
+    datasets: tuple[str, ...]
+
+    def on_target(self, dataset: str) -> str:
+        """The dataset's name on the target: its pool replaced."""
+        _, _, rest = dataset.partition("/")
+        return f"{self.target_pool or self.source_pool}/{rest}" if rest else self.target_pool
+
+
+def pairs(live: Live) -> list[Pair]:
+    """The pairs that the collector's inventory names."""
+    out = []
+    for name in sorted(live.hosts):
+        host = live.host(name)
+        for fact, f in sorted(host.facts.items()) if host else ():
+            if not fact.startswith("pair:") or not f.value:
+                continue
+            try:
+                p = json.loads(f.value)
+                out.append(
+                    Pair(
+                        int(fact[5:]),
+                        p["name"] or f"{p['source']} to {p['target']}",
+                        p["source"],
+                        p["target"],
+                        p["source_pool"],
+                        p["target_pool"] or p["source_pool"],
+                        tuple(p["datasets"]),
+                    )
+                )
+            except (ValueError, KeyError, TypeError):
+                continue
+    return sorted(out, key=lambda p: p.index)
+
+
+# -- panels -------------------------------------------------------------------------------------------------------
+
+_POOL = Need(("read_bytes", "write_bytes"), where={"vdev": [""]})
+
+
+def _nice(top: float) -> float:
+    """The next of 1, 2, 5 times a power of two in MiB, so that two panels agree on a scale that seldom moves."""
+    step = float(1 << 20)
+    while step < top:
+        step *= 2
+    return step
+
+
+def _pool(frames: Frames, host: Any, pool: Any) -> pd.DataFrame:
+    frame = frames["zpool_iostat"]
+    frame = frame[frame["host"] == host]
+    return frame[frame["pool"] == pool] if pool else frame
+
+
+@panel(
+    "pair_io",
+    kind="lines",
+    title="Out and in",
+    subtitle="source reads, target writes",
+    source="zpool iostat, 1 s",
+    tables={"zpool_iostat": _POOL},
+)
+def pair_io(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
+    """What the source pool reads and the target pool writes, on one scale."""
+    source, target = (
+        _pool(frames, query.get("source"), query.get("source_pool")),
+        _pool(frames, query.get("target"), query.get("target_pool")),
+    )
+    rows = np.vstack([one(source, "read_bytes", grid), one(target, "write_bytes", grid)])
+    series = [
+        Series("out", f"{query.get('source')} reads", "B/s", 1),
+        Series("in", f"{query.get('target')} writes", "B/s", 3, "dash"),
+    ]
+    return PanelData(grid, series, rows, unit="B/s")
+
+
+@panel(
+    "pair_side",
+    kind="mirror",
+    title="Pool I/O",
+    subtitle="read up, write down; both hosts on one scale",
+    source="zpool iostat, 1 s",
+    tables={"zpool_iostat": _POOL},
+)
+def pair_side(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
+    """One host of a pair: what its pool reads and writes, on the scale of whichever host needs the larger."""
+    sides = {}
+    for end in ("source", "target"):
+        frame = _pool(frames, query.get(end), query.get(f"{end}_pool"))
+        sides[end] = np.vstack([one(frame, "read_bytes", grid), one(frame, "write_bytes", grid)])
+    both = np.concatenate([v.ravel() for v in sides.values()])
+    top = _nice(float(np.nanmax(both))) if np.isfinite(both).any() else float(1 << 20)
+    series = [
+        Series("read", "read", "B/s", 1, group="io"),
+        Series("write", "write", "B/s", 3, "dash", -1, group="io"),
+    ]
+    rows = sides["target" if query.get("side") == "target" else "source"]
+    return PanelData(grid, series, rows, unit="B/s", yrange=(-top, top))
+
+
+# -- streams ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One dataset on its way. Bytes, bytes per second, epoch seconds; None is unknown."""
+
+    name: str
+    state: State
+    done: float | None
+    total: float | None
+    rate: float | None
+    mean: float | None
+    eta: tuple[float, float] | None
+    still: float | None
+    """Seconds without a byte."""
+    why: str = ""
+
+
+def progress(times: np.ndarray, used: np.ndarray, total: float | None, now: float, name: str = "") -> Stream:
+    """A stream from the target's used bytes over time (epoch seconds, ascending) and the source's newest.
+
+    Rates are differences over the recent window and since the copy began (the last sample before the first
+    growth); the ETA is the span between both, which is as honest as two samples of the past can be.
+    """
+    if not len(used):
+        return Stream(name, "waiting", 0.0 if total else None, total, None, None, None, None)
+    grown = np.flatnonzero(np.diff(used) > 0)
+    done = float(used[-1])
+    last_growth = float(times[grown[-1] + 1]) if len(grown) else None
+    still = now - (last_growth if last_growth is not None else float(times[0]))
+    recent = times >= now - RECENT
+    first = int(np.argmax(recent)) if recent.any() else len(times) - 1
+    first = max(0, first - 1) if times[first] > now - RECENT + 30 else first
+    span = float(times[-1] - times[first])
+    rate = max(0.0, float(used[-1] - used[first]) / span) if span >= 20 else None
+    mean = None
+    if len(grown):
+        begin = int(grown[0])
+        if (long := float(times[-1] - times[begin])) >= 20:
+            mean = max(0.0, float(used[-1] - used[begin]) / long)
+    left = None if total is None else max(0.0, total - done)
+    if total and done >= DONE * total and (still >= 60 or done >= total):
+        return Stream(name, "done", done, total, None, mean, None, still)
+    if still >= RECENT and last_growth is not None:
+        return Stream(name, "stalled", done, total, 0.0, mean, None, still)
+    if last_growth is None and (not total or done < 0.001 * total):
+        return Stream(name, "waiting", done, total, None, None, None, None)
+    if last_growth is None and times[-1] - times[0] >= RECENT:
+        return Stream(name, "stalled", done, total, 0.0, None, None, still)
+    eta = None
+    rates = [r for r in (rate, mean) if r and r > 0]
+    if left is not None and rates:
+        eta = (now + left / max(rates), now + left / min(rates))
+    return Stream(name, "sending", done, total, rate, mean, eta, still)
+
+
+_kept: WeakKeyDictionary[Live, dict[float | None, tuple[float, dict[int, list[Stream]]]]] = WeakKeyDictionary()
+
+
+def streams(live: Live, at: float | None = None) -> dict[int, list[Stream]]:
+    """Pair index -> its streams, worst first; made anew every 2 s."""
+    now = live.clock()
+    kept = _kept.setdefault(live, {})
+    if (found := kept.get(at)) and (at is not None or 0 <= now - found[0] < 2.0):
+        return found[1]
+    found_pairs = pairs(live)
+    hosts = sorted({h for p in found_pairs for h in (p.source, p.target)})
+    end = now if at is None else at
+    out: dict[int, list[Stream]] = {}
+    if hosts:
+        frame = live.store.window(
+            "dataset_usage",
+            end - BACK,
+            end + 1,
+            points=int(BACK / 60),
+            where={"host": hosts},
+            columns=["used"],
+        )
+        # The rollup ends with the last full bucket; what is newer comes as it is.
+        newest = live.store.window("dataset_usage", end - RECENT - 90, end + 1, where={"host": hosts}, columns=["used"])
+        cut = newest["time"].min() if len(newest) else None
+        if cut is not None:
+            frame = pd.concat([frame[frame["time"] < cut], newest], ignore_index=True)
+        gone = {h for h in hosts if at is None and (host := live.host(h)) and not host.up(now)}
+        for pair in found_pairs:
+            out[pair.index] = _of(pair, frame, end, gone)
+    kept.clear()
+    kept[at] = (now, out)
+    return out
+
+
+def _of(pair: Pair, frame: pd.DataFrame, now: float, gone: set[str]) -> list[Stream]:
+    at_source = frame[frame["host"] == pair.source].sort_values("time")
+    at_target = frame[frame["host"] == pair.target].sort_values("time")
+    names = pair.datasets or tuple(
+        d for d in dict.fromkeys(at_source["dataset"]) if str(d).startswith(f"{pair.source_pool}/")
+    )
+    out = []
+    for dataset in names:
+        source = at_source[at_source["dataset"] == dataset]["used"].dropna()
+        target = at_target[at_target["dataset"] == pair.on_target(dataset)].dropna(subset=["used"])
+        total = float(source.iloc[-1]) if len(source) else None
+        short = dataset.rpartition("/")[2]
+        s = progress(seconds(target), target["used"].to_numpy(float), total, now, short)
+        silent = [h for h in (pair.source, pair.target) if h in gone]
+        if silent and s.state != "done":
+            s = Stream(short, "stale", s.done, s.total, s.rate, s.mean, s.eta, s.still, f"{silent[0]} is silent")
+        out.append(s)
+    return sorted(out, key=lambda s: (ORDER.index(s.state), s.name))
+
+
+def _wire(s: Stream, now: float) -> dict[str, Any]:
+    eta, note = "–", ""
+    if s.state == "sending":
+        eta, note = _span(s.eta, now) if s.eta else ("no ETA", "no rate yet")
+    elif s.state == "stalled":
+        eta, note = "no ETA", f"0 bytes for {units.span(s.still)}"
+    elif s.state == "stale":
+        eta, note = (_span(s.eta, now)[0] if s.eta else "no ETA"), s.why
+    elif s.state == "waiting":
+        note = "nothing on the target yet"
+    elif s.state == "done":
+        eta, note = "", f"unchanged for {units.span(s.still)}" if s.still else ""
+    return {
+        "name": s.name,
+        "state": s.state,
+        "word": WORDS[s.state],
+        "icon": ICONS[s.state],
+        "done": number(s.done),
+        "total": number(s.total),
+        "rate": number(s.rate) if s.state in ("sending", "stalled") else None,
+        "was": number(s.rate) if s.state == "stale" else None,
+        "eta": eta,
+        "note": note,
+    }
+
+
+def _span(eta: tuple[float, float], now: float) -> tuple[str, str]:
+    """('03:31 to 03:51', 'in 50 min to 1 h 10 min')."""
+    early, late = (units.clock(t, seconds=False) for t in eta)
+    days = int((eta[1] - now) // 86400)
+    when = early if early == late else f"{early} to {late}" + (f" (+{days} d)" if days else "")
+    return when, f"in {units.span(eta[0] - now)} to {units.span(eta[1] - now)}" if early != late else (
+        f"in {units.span(eta[0] - now)}"
+    )
+
+
+@view("pair")
+def pair_view(live: Live, query: Query, at: float | None) -> dict[str, Any]:
+    """{name, source, target, out, in, streams}: one row of the page."""
+    index = int(query.get("pair", 0))
+    pair = next((p for p in pairs(live) if p.index == index), None)
+    if pair is None:
+        return {"streams": [], "source": "", "target": ""}
+    now = live.clock() if at is None else at
+    rates: list[float | None] = []
+    for host, pool, column in (
+        (pair.source, pair.source_pool, "read_bytes"),
+        (pair.target, pair.target_pool, "write_bytes"),
+    ):
+        where = {"host": [host], "vdev": [""], **({"pool": [pool]} if pool else {})}
+        frame = (
+            live.latest("zpool_iostat", within=10, where=where)
+            if at is None
+            else (live.store.latest("zpool_iostat", at=at, within=10, where=where))
+        )
+        rates.append(number(float(frame[column].sum(min_count=1))) if len(frame) else None)
+    return {
+        "name": pair.name,
+        "source": pair.source,
+        "target": pair.target,
+        "out": rates[0],
+        "in": rates[1],
+        "streams": [_wire(s, now) for s in streams(live, at).get(index, [])],
+    }
+
+
+# -- go or no-go --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One condition of a cutover: state pass, fail or waiting."""
+
+    what: str
+    state: Literal["pass", "fail", "waiting"]
+    detail: str
+
+
+def checks(live: Live, at: float | None = None) -> list[Check]:
+    """What must hold before anything is cut over, failures first."""
+    found = pairs(live)
+    if not found:
+        return []
+    now = live.clock() if at is None else at
+    by_pair = streams(live, at)
+    told = verdicts(live) if at is None else reasons_at(live, at)
+    out = [_links(live, found, now) if at is None else None]
+    targets = list(dict.fromkeys(p.target for p in found))
+    bad = [
+        f"{h}: {r.what[:1].lower()}{r.what[1:]}" + (f", {r.detail}" if r.detail else "")
+        for h in targets
+        for r in (told[h].reasons if h in told else ())
+        if r.state == "bad"
+    ]
+    out.append(Check("Targets healthy", "fail" if bad else "pass", "; ".join(bad[:2]) or ", ".join(targets)))
+    every = [s for p in found for s in by_pair.get(p.index, [])]
+    still = [s for s in every if s.state == "stalled"]
+    moving = sum(s.state == "sending" for s in every)
+    detail = "; ".join(f"{s.name}: 0 bytes for {units.span(s.still)}" for s in still) or f"{moving} moving"
+    out.append(Check("All streams move", "fail" if still else "pass", detail))
+    left = [s for s in every if s.state != "done"]
+    out.append(
+        Check(
+            "Copies complete",
+            "waiting" if left else "pass",
+            f"{len(every) - len(left)} of {len(every)} streams done",
+        )
+    )
+    out.append(_room(live, found, by_pair, at))
+    out.append(_snapshots(live, found, now))
+    rank = {"fail": 0, "waiting": 1, "pass": 2}
+    return sorted((c for c in out if c), key=lambda c: rank[c.state])
+
+
+def _links(live: Live, found: list[Pair], now: float) -> Check:
+    silent = []
+    for name in dict.fromkeys(h for p in found for h in (p.source, p.target)):
+        host = live.host(name)
+        if host is None or not host.up(now):
+            age = host.silent(now) if host else None
+            silent.append(f"{name} silent for {units.span(age)}" if age is not None else f"{name} was never heard of")
+    return Check("Both ends are heard", "fail" if silent else "pass", "; ".join(silent) or "all hosts of all pairs")
+
+
+def _room(live: Live, found: list[Pair], by_pair: Mapping[int, list[Stream]], at: float | None) -> Check:
+    worst: tuple[float, str] | None = None
+    for p in found:
+        where = {"host": [p.target], "pool": [p.target_pool], "vdev": [""]}
+        frame = (
+            live.store.latest("zpool_iostat", at=at, within=3600, where=where)
+            if at is not None
+            else (live.latest("zpool_iostat", where=where))
+        )
+        if not len(frame):
+            continue
+        row = frame.iloc[0]
+        share = sum(max(0.0, (s.total or 0) - (s.done or 0)) for s in by_pair.get(p.index, []))
+        free = (row["size"] - row["alloc"] - share) / row["size"]
+        if np.isfinite(free) and (worst is None or free < worst[0]):
+            worst = (float(free), p.target)
+    if worst is None:
+        return Check("Room on targets", "waiting", "no sample of a target pool")
+    text = f"{worst[0]:.0%} free on {worst[1]} once done, limit {ROOM:.0%}".replace("%", f"{units.THIN}%")
+    return Check("Room on targets", "pass" if worst[0] >= ROOM else "fail", text)
+
+
+def _snapshots(live: Live, found: list[Pair], now: float) -> Check:
+    """Age of the newest snapshot that both ends have: what an incremental send starts from."""
+    oldest: tuple[float, str] | None = None
+    missing = []
+    for p in found:
+        frame = live.latest("snapshots", within=live.keep, where={"host": [p.source, p.target]})
+        for dataset in p.datasets:
+            a = frame[(frame["host"] == p.source) & (frame["dataset"] == dataset)]
+            b = frame[(frame["host"] == p.target) & (frame["dataset"] == p.on_target(dataset))]
+            common = a[a["snapshot"].isin(set(b["snapshot"]))]["creation"].dropna()
+            short = dataset.rpartition("/")[2]
+            if not len(common):
+                missing.append(short)
+                continue
+            age = now - common.max().timestamp()
+            if oldest is None or age > oldest[0]:
+                oldest = (age, short)
+    if missing:
+        return Check("Newest common snapshot", "waiting", f"none yet of {', '.join(missing)}")
+    if oldest is None:
+        return Check("Newest common snapshot", "waiting", "no dataset is named in hosts.toml")
+    text = f"{oldest[1]}: {units.span(oldest[0])} old, limit {units.span(SNAPSHOT_AGE)}"
+    return Check("Newest common snapshot", "pass" if oldest[0] <= SNAPSHOT_AGE else "fail", text)
+
+
+@view("migration_checks")
+def migration_checks(live: Live, query: Query, at: float | None) -> dict[str, Any]:
+    """{checks: [{what, state, word, icon, detail}]}"""
+    words = {"pass": ("Pass", "check"), "fail": ("Fail", "trouble"), "waiting": ("Waiting", "waiting")}
+    return {
+        "checks": [
+            {"what": c.what, "state": c.state, "word": words[c.state][0], "icon": words[c.state][1], "detail": c.detail}
+            for c in checks(live, at)
+        ]
+    }
+
+
+@view("migration_head")
+def migration_head(live: Live, query: Query, at: float | None) -> dict[str, Any]:
+    """{verdict, icon, state, detail, done, total, eta, note}: the page in one line."""
+    now = live.clock() if at is None else at
+    found = checks(live, at)
+    failed = sum(c.state == "fail" for c in found)
+    waiting = sum(c.state == "waiting" for c in found)
+    every = [s for rows in streams(live, at).values() for s in rows]
+    done = sum(s.done or 0.0 for s in every if s.total)
+    total = sum(s.total or 0.0 for s in every)
+    stuck = [s.name for s in every if s.state in ("stalled", "stale")]
+    etas = [s.eta for s in every if s.state == "sending" and s.eta]
+    if stuck:
+        eta = f"no ETA while {stuck[0]} {'stalls' if any(s.state == 'stalled' for s in every) else 'is stale'}"
+    elif etas:
+        eta = _span((max(e[0] for e in etas), max(e[1] for e in etas)), now)[0]
+    else:
+        eta = "all copied" if every and all(s.state == "done" for s in every) else ""
+    state = "fail" if failed else "waiting" if waiting else "pass"
+    return {
+        "verdict": {"fail": "NO-GO", "waiting": "WAIT", "pass": "GO"}[state] if found else "",
+        "state": state,
+        "icon": {"fail": "trouble", "waiting": "waiting", "pass": "check"}[state],
+        "detail": f"{failed} of {len(found)} checks fail"
+        if failed
+        else (f"{waiting} of {len(found)} checks wait" if waiting else f"all {len(found)} checks pass"),
+        "done": number(done),
+        "total": number(total),
+        "eta": eta,
+    }
+
+
+@view("events_log")
+def events_log(live: Live, query: Query, at: float | None) -> dict[str, Any]:
+    """{events: [{time, severity, host, kind, text}]} newest first; of the hosts of the query, or of all."""
+    end = live.clock() if at is None else at
+    hosts = query.get("host") or []
+    names = [hosts] if isinstance(hosts, str) else [str(h) for h in hosts]
+    if at is None:
+        found = [e.wire() for e in live.span_events(end - 86400, end + 60, names)]
+    else:
+        frame = live.store.events(end - 86400, end, **({"host": names} if names else {}))
+        found = [
+            {"time": t, "severity": r["severity"], "host": r["host"], "kind": r["kind"], "text": r["text"]}
+            for t, r in zip(seconds(frame), frame.to_dict("records"), strict=True)
+        ]
+    found.sort(key=lambda e: -float(e["time"]))
+    return {"events": found[: int(query.get("n", 12))]}
