@@ -42,11 +42,9 @@ def bucketed(table: pa.Table, schema: Schema, step: float, columns: Sequence[str
             how[c] = {"gauge": "mean", "rate": "mean", "counter": "sum", "label": "last"}.get(role, _add_counts)
         group = frame.groupby(["time", *keys], sort=False, dropna=False)
         out = group.agg(how) if how else group.size().to_frame("n")[[]]
-        for c in levels:
-            _, least, most = extremes(schema, c)
-            out[least], out[most] = group[c].min(), group[c].max()
-        out["n"] = group.size()
-        frame = out.reset_index()
+        least = group[levels].min().rename(columns={c: extremes(schema, c)[1] for c in levels})
+        most = group[levels].max().rename(columns={c: extremes(schema, c)[2] for c in levels})
+        frame = pd.concat([out, least, most, group.size().rename("n")], axis=1).reset_index()
     else:
         extra = {name: frame[c] for c in levels for name in extremes(schema, c)[1:]}
         frame = frame.assign(**extra, n=1).reset_index(drop=True)
