@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_CELL = r"(?:-|none|[\d.,]+[KMGTPEZ]?B?[%x]?|[A-Z]+)"
+LONGEST = 2048
+"""Names have at most 255 characters, mount points 1024; longer lines are no rows, and cost time to match."""
+
+_CELL = r"(?:-|none|[0-9.,]+[KMGTPEZ]?B?[%x]?|[A-Z]+)"
 
 
 class Heading:
@@ -22,7 +25,8 @@ class Heading:
         self._row = re.compile(rf"(\s*)(\S.*?){middle}(?:\s+(\S.*?))?\s*")
 
     def row(self, line: str) -> dict[str, str] | None:
-        m = self._row.fullmatch(line.expandtabs())
+        text = line.expandtabs()
+        m = self._row.fullmatch(text) if len(text) < LONGEST else None
         if not m:
             return None
         cells = [m[2], *m.groups()[2:]]

@@ -13,10 +13,10 @@ Number = tuple[float | None, float | None]
 """(value, step); (None, None) where nothing is printed."""
 
 _SCALE = {u: 1024.0**i for i, u in enumerate(("", "K", "M", "G", "T", "P", "E", "Z"))}
-_SIZE = re.compile(r"(\d+)(?:[.,](\d+))?\s?([KMGTPEZ]?)(?:i?B)?", re.IGNORECASE)
-_TIME = re.compile(r"(\d+(?:[.,]\d+)?)(ns|us|µs|ms|s|m|h|d)")
+_SIZE = re.compile(r"([0-9]{1,20})(?:[.,]([0-9]{1,12}))?\s?([KMGTPEZ]?)(?:i?B)?", re.IGNORECASE)
+_TIME = re.compile(r"([0-9]{1,12}(?:[.,][0-9]{1,12})?)(ns|us|µs|ms|s|m|h|d)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_CLOCK = re.compile(r"(?:(\d+) days? )?(\d+):(\d\d):(\d\d)")
+_CLOCK = re.compile(r"(?:([0-9]{1,9}) days? )?([0-9]{1,9}):([0-9]{2}):([0-9]{2})")
 
 
 def size(text: str) -> Number:
@@ -43,7 +43,7 @@ def nicenum(text: str) -> Number:
     Source: illumos and OpenZFS, lib/libzfs/common/libzfs_util.c.
     """
     value, step = size(text)
-    if step is not None and len(text) < 4 and text[:-1].isdigit():
+    if step is not None and len(text) < 4 and text[:-1].isdecimal():
         return value, None
     return value, step
 
@@ -75,7 +75,7 @@ def nanoseconds(text: str) -> Number:
     """
     if text == "-":
         return None, None
-    if text.isdigit():
+    if text.isdecimal() and len(text) < 20:
         return int(text) * 1e-9, None
     value = duration(text)
     unit = text.lstrip("0123456789.,")
@@ -86,7 +86,7 @@ def percent(text: str) -> float | None:
     """A fraction from "48%", "48", "92.79%", "3,1%"; None for "-". Raises ValueError for anything else."""
     if text == "-":
         return None
-    m = re.fullmatch(r"(\d+(?:[.,]\d+)?)%?", text)
+    m = re.fullmatch(r"([0-9]{1,9}(?:[.,][0-9]{1,9})?)%?", text)
     if not m:
         raise ValueError(f"not a percentage: {text!r}")
     return float(m[1].replace(",", ".")) / 100

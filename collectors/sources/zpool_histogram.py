@@ -145,11 +145,11 @@ class HistogramParser(Polled):
             raise self.bad(i, line, f"{len(cells)} counts under {len(names)} headings", len(line))
         try:
             k = _index(label, size="_wait" not in names[0])
-            values = [nicenum(c)[0] for c in cells]
+            values = [_count(c) for c in cells]
         except ValueError as e:
             raise self.bad(i, line, str(e)) from e
         for measure, value in zip(names, values, strict=True):
-            counts[measure][k] += round(value or 0.0)
+            counts[measure][k] = value
 
 
 def _title(line: str) -> tuple[str, ...] | None:
@@ -197,6 +197,13 @@ def _index(label: str, *, size: bool) -> int:
     if not 0 < k < N:
         raise ValueError(f"no bucket: {label!r}")
     return k
+
+
+def _count(text: str) -> int:
+    value = nicenum(text)[0] or 0.0
+    if value > 2.0**53:
+        raise ValueError(f"not a count: {text!r}")
+    return round(value)
 
 
 def _rows(batches: list[Batch]) -> Iterator[tuple[str, str, str]]:

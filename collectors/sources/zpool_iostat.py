@@ -13,8 +13,12 @@ was never named is called `section-1`, `section-2`, and its class is unknown. Ol
 the others; those are data to us.
 
 The first report of a stream is the mean since boot, never an interval: dropped, except under -y, which leaves it
-out by itself. An interval ends when as many rows have come, with the same names, as in the one before; else at
-the next heading, stamp or repetition of a pool, or when the output rests on a closing line.
+out by itself. So is a pool's first report after its configuration changed (a device added, replaced, offlined): its
+space is kept, its rates are not. It is known by other names, or by rates that are all like those of the first report
+(which a young pool's are not: there the report after a device went offline stands as it is).
+
+An interval ends with the dashed line after rows that have the names of the interval before; else at the next
+heading, stamp or repetition of a pool, or when the output rests.
 """
 
 from __future__ import annotations
@@ -70,10 +74,10 @@ HEADINGS = {
 _PLAIN = set(ZPOOL_IOSTAT.by_name) - {"alloc"}
 _NONE: Number = (None, None)
 MOST_ROWS = 50_000
-_STAMP = re.compile(r"\d{9,11}")
+_STAMP = re.compile(r"[0-9]{9,11}")
 _DATE = re.compile(r".*\b\d?\d:\d\d:\d\d\b.*\d{4}.*|.*\d{4}.*\b\d?\d:\d\d:\d\d\b.*")
-ABSURD = 2.0**53
-"""A rate above this is a difference gone negative in the tool, as happens when the vdevs change."""
+LIKE = 0.03
+"""Rates within this share of the mean since boot are taken for it, if all of a pool's are and it is not idle."""
 
 _counts, _times = Memo(nicenum), Memo(nanoseconds)
 _Cells = list[Number] | None
@@ -101,6 +105,9 @@ class IostatParser:
         self._set_columns(BASE)
         self._layout: list[Vdev] = []
         self._known: list[str] = []  # names of the report before, as printed; "" for a section of -H
+        self._known_pools = 0
+        self._flat = False  # no row is indented
+        self._since_boot: dict[tuple[str, str], list[float]] = {}  # rates of each vdev in the first report
         self._first = ""  # the name that begins a report
         self._stamp: float | None = None
         self._bad = False
@@ -109,6 +116,7 @@ class IostatParser:
     def _set_columns(self, columns: list[str]) -> None:
         self._columns = columns
         self._memos = [_times if "wait" in c else _counts for c in columns]
+        self._rate_columns = [columns.index(c) for c in BASE[2:]]
 
     def _begin(self) -> None:
         self._names: list[str] = []
@@ -125,7 +133,7 @@ class IostatParser:
             if not self._extra:
                 self._width = len(line)
             self._closed = bool(self._names)
-            return []
+            return self._complete() if self._names == self._known else []
         n = len(self._columns)
         parts = (line[: self._width] if self._extra else line).rsplit(None, n)
         if len(parts) == n + 1:
@@ -139,12 +147,13 @@ class IostatParser:
         return self._other(line)
 
     def idle(self, at: float) -> list[Batch]:
-        if self._closed or len(self._names) == len(self._known):
+        n = len(self._names)
+        if self._known and (n == len(self._known) or (self._closed and len(self._pools) >= self._known_pools)):
             return self._complete()
         return []
 
     def end(self, at: float) -> list[Batch]:
-        if self._closed or not self._known:
+        if self._closed or not self._known or self._names == self._known:
             return self._complete()
         return []
 
@@ -169,7 +178,9 @@ class IostatParser:
             self._cells.append(cells)
         self._names.append(name)
         self._closed = False
-        return out + self._if_whole()
+        self._check_length()
+        # without -v no line closes the rows of one pool
+        return out + (self._complete() if self._flat and self._names == self._known else [])
 
     def _row_of_tabs(self, line: str) -> list[Batch]:
         name, *texts = line.split("\t")
@@ -183,7 +194,7 @@ class IostatParser:
         column = len(name) + 2
         for memo, t in zip(self._memos, texts, strict=True):
             try:
-                cells.append((float(t), None) if memo is _counts and t.isdecimal() else memo[t])
+                cells.append((float(t), None) if memo is _counts and t.isdecimal() and len(t) < 20 else memo[t])
             except ValueError as e:
                 return self._refuse(line, str(e), column)
             column += len(t) + 1
@@ -198,7 +209,8 @@ class IostatParser:
             return out
         self._names.append(name)
         self._cells.append(cells)
-        return out + self._if_whole()
+        self._check_length()
+        return out
 
     def _learn(self) -> None:
         """The first row of -H. What stood before it was the table of headings."""
@@ -215,7 +227,7 @@ class IostatParser:
             if self._tabs and self._names:
                 self._names.append("")
                 self._cells.append(None)
-                return self._if_whole()
+                self._check_length()
             return []
         if tokens[:2] == ["capacity", "operations"]:
             self._groups = tokens
@@ -227,7 +239,7 @@ class IostatParser:
             out = self._next()
             self._stamp = float(tokens[0])
             return out
-        if _DATE.fullmatch(line):
+        if len(line) < 80 and _DATE.fullmatch(line):
             out = self._next()
             self._stamp = _utc(tokens)
             return out
@@ -261,10 +273,9 @@ class IostatParser:
         self._bad = True
         raise ParseError("zpool_iostat", self._host, self._line_no, line, why, column)
 
-    def _if_whole(self) -> list[Batch]:
+    def _check_length(self) -> None:
         if len(self._names) > MOST_ROWS:
-            return self._refuse(self._names[-1], f"no end of the report after {MOST_ROWS} rows")
-        return self._complete() if self._names == self._known else []
+            self._refuse(self._names[-1], f"no end of the report after {MOST_ROWS} rows")
 
     def _next(self) -> list[Batch]:
         """A report has ended and another one begins."""
@@ -279,21 +290,41 @@ class IostatParser:
         names, taken = self._names, self._taken
         if len(names) == taken or self._bad:
             return []
-        changed = names != self._known
-        if changed:
+        unlike: set[str] = set()
+        if names != self._known:
             build = by_space if self._tabs else by_indentation
-            self._layout = build(names, self._cells, self._layout)
+            before, self._layout = self._layout, build(names, self._cells, self._layout)
+            if self._known:
+                unlike = _changed(before, self._layout)
             self._known, self._first = list(names), names[0]
+            self._known_pools = len(self._pools)
+            self._flat = not any(name[:1] == " " for name in names)
         self._taken = len(names)
-        if self._learning and not self._tabs:
-            return []
-        if self._drop:
-            self._drop = False
-            return []
-        return [self._batch(taken, changed)]
-
-    def _batch(self, taken: int, changed: bool) -> Batch:
         rows = [(v, c) for v, c in zip(self._layout[taken:], self._cells[taken:], strict=True) if c is not None]
+        preface = self._learning and not self._tabs
+        if preface or self._drop:
+            self._drop = self._drop and preface
+            self._since_boot = {(v.pool, v.path): self._rates(c) for v, c in rows}
+            return []
+        return [self._batch(rows, unlike | self._pools_since_boot(rows))]
+
+    def _rates(self, cells: list[Number]) -> list[float]:
+        return [cells[i][0] or 0.0 for i in self._rate_columns]
+
+    def _pools_since_boot(self, rows: list[tuple[Vdev, list[Number]]]) -> set[str]:
+        """Pools whose every rate equals that of the first report: the tool has begun from boot again."""
+        out = set()
+        for pool, cells in rows:
+            boot = self._since_boot.get((pool.pool, ""))
+            if pool.path or not boot or not any(boot) or not _like(self._rates(cells), boot):
+                continue
+            rates = [(self._rates(c), self._since_boot.get((v.pool, v.path))) for v, c in rows if v.pool == pool.pool]
+            busy = sum(1 for _, b in rates if b for x in b if x)
+            if busy >= 8 and all(b is not None and _like(r, b) for r, b in rates):
+                out.add(pool.pool)
+        return out
+
+    def _batch(self, rows: list[tuple[Vdev, list[Number]]], since_boot: set[str]) -> Batch:
         vdevs = [v for v, _ in rows]
         out: dict[str, list[Any]] = {
             "pool": [v.pool for v in vdevs],
@@ -317,10 +348,28 @@ class IostatParser:
             (w if (w[0] or 0) > (r[0] or 0) else r)[1]
             for r, w in zip(columns["read_bytes"], columns["write_bytes"], strict=True)
         ]
-        if changed:
-            for name in BASE[2:]:
-                out[name] = [None if v is not None and v > ABSURD else v for v in out[name]]
+        if since_boot:
+            for name in out:
+                if name in BASE[2:] or "wait" in name or name == "bytes_step":
+                    out[name] = [None if v.pool in since_boot else x for v, x in zip(vdevs, out[name], strict=True)]
         return Batch("zpool_iostat", out, self._stamp)
+
+
+def _changed(before: list[Vdev], now: list[Vdev]) -> set[str]:
+    """Pools whose vdevs are others than before."""
+
+    def pools(layout: list[Vdev]) -> dict[str, list[str]]:
+        out: dict[str, list[str]] = {}
+        for v in layout:
+            out.setdefault(v.pool, []).append(v.path)
+        return out
+
+    old = pools(before)
+    return {pool for pool, paths in pools(now).items() if old.get(pool) != paths}
+
+
+def _like(rates: list[float], boot: list[float]) -> bool:
+    return all(abs(r - b) <= LIKE * b + 1e-9 for r, b in zip(rates, boot, strict=True))
 
 
 def by_indentation(names: list[str], cells: list[_Cells], before: list[Vdev]) -> list[Vdev]:

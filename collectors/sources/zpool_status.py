@@ -28,8 +28,11 @@ _FIELD = re.compile(
 _STATES = "ONLINE|DEGRADED|FAULTED|OFFLINE|REMOVED|UNAVAIL|AVAIL|INUSE|SUSPENDED"
 _ROW = re.compile(rf"(\s*)(\S.*?)\s+({_STATES})(?:\s+(.*))?")
 _DAY = r"\w{3} \w{3} [ \d]?\d \d\d:\d\d:\d\d \d{4}"
-_SPAN = r"((?:\d+ days? )?[\d:]+(?:[hmd]\d+[hms])?)"
-_SIZE = r"([\d.,]+[KMGTPE]?B?)"
+_SPAN = r"((?:[0-9]+ days? )?[0-9:]+(?:[hmd][0-9]+[hms])?)"
+_SIZE = r"([0-9.,]+[KMGTPE]?B?)"
+LONGEST = 2048
+"""Longer rows and fields are not the tool's; they would only cost time to match."""
+
 MIN_RATE = 10 * 1024 * 1024
 """Below this the tool prints no time to go."""
 
@@ -42,6 +45,7 @@ class StatusParser(Polled):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self._pools: set[str] = set()
+        self._scan_at = (0, "")
 
     def opens(self, line: str) -> bool:
         m = _FIELD.match(line) if ":" in line else None
@@ -78,8 +82,12 @@ class StatusParser(Polled):
                 if m[1] == "pool":
                     if pool:
                         yield self._pool(pool, fields, config)
-                    fields, config, pool = {}, [], m[2]
+                    fields, config, pool = {}, [], m[2].strip()
+                    if not pool:
+                        raise self.bad(i, line, "a pool without a name", len(line))
                 last = m[1]
+                if last in ("scan", "scrub"):
+                    self._scan_at = (i, line)
                 fields.setdefault(last, []).append(m[2].strip())
             elif last == "config":
                 if line.strip():
@@ -89,7 +97,8 @@ class StatusParser(Polled):
             elif last and line.strip():
                 if not pool:
                     raise self.bad(i, line, "before any 'pool:'")
-                fields[last][-1] += " " + line.strip()
+                if len(fields[last][-1]) < LONGEST:
+                    fields[last][-1] += " " + line.strip()[:LONGEST]
             elif line.strip() and line.strip() not in ("no pools available", "all pools are healthy"):
                 raise self.bad(i, line, "neither a field nor a row of `zpool status`")
         if pool:
@@ -105,7 +114,7 @@ class StatusParser(Polled):
             if tokens[:2] == ["NAME", "STATE"]:
                 extra = len(tokens) - 5
                 continue
-            m = _ROW.fullmatch(text.rstrip())
+            m = _ROW.fullmatch(text.rstrip()) if len(text) < LONGEST else None
             own = m[2] if m else text.strip()
             depth = len(text) - len(text.lstrip())
             if indent is None:
@@ -142,7 +151,10 @@ class StatusParser(Polled):
 
     def _scan(self, pool: str, fields: dict[str, list[str]]) -> dict[str, Any]:
         data_errors = _data_errors(fields.get("errors", [""])[0])
-        scans = [read_scan(text, self.local) for text in fields.get("scan", []) + fields.get("scrub", [])]
+        try:
+            scans = [read_scan(text, self.local) for text in fields.get("scan", []) + fields.get("scrub", [])]
+        except ValueError as e:
+            raise self.bad(*self._scan_at, str(e)) from e
         scans.sort(key=lambda s: (s["state"] in ("in_progress", "paused"), s.pop("ended") or datetime.min))
         scan: dict[str, Any] = scans[-1] if scans else {"scan": "none", "state": "none"}
         if scan.get("errors") is None:
@@ -232,12 +244,12 @@ def read_scan(text: str, local: datetime | None = None) -> dict[str, Any]:
         else "finished"
     )
     running = state in ("in_progress", "paused")
-    fraction = find(r"([\d.,]+)% done")
+    fraction = find(r"([0-9]+(?:[.,][0-9]+)?)% done")
     since, ended = _day(find(rf"(?:started on|since) ({_DAY})")), _day(find(rf" on ({_DAY})"))
     elapsed = span(rf"(?:progress for|after) {_SPAN}") if running or "after" in text else span(rf" in {_SPAN} with")
     if elapsed is None and running and since and local:
         elapsed = max((local - since).total_seconds(), 0.0)
-    errors = find(r"with (\d+) errors")
+    errors = find(r"with ([0-9]{1,18}) errors")
     return {
         "scan": scan,
         "state": state,
@@ -271,7 +283,7 @@ def _data_errors(text: str) -> float | None:
         return None
     if text.startswith("No known"):
         return 0.0
-    m = re.match(r"(\d+) data errors?", text)
+    m = re.match(r"([0-9]{1,18}) data errors?", text)
     if m:
         return float(m[1])
     return float(max(1, len(text.split(":", 1)[1].split()))) if "Permanent errors" in text and ":" in text else None
@@ -292,6 +304,8 @@ def _json_rows(name: str, pool: dict[str, Any]) -> Iterator[_Row]:
         note = None
         if not data.get("vdevs") and _number(data.get("scan_processed")) and healing:
             note = f"({healing})"
+        if not isinstance(data["state"], str):
+            raise TypeError(f"state is {data['state']!r}")
         return vdev, data["state"], counters, note
 
     def walk(children: dict[str, Any], depth: int) -> Iterator[_Row]:
