@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleet import noise
-from fleet.model import Block, HostModel
+from fleet.model import PAGE, Block, HostModel
 from fleet.noise import Floats
+from fleet.site import GIB
 
 SPAN = 32
 """Seconds computed at once: a block costs about 3 ms whatever its length."""
 
-GRAIN = 2.0**12
-"""Where the first bucket of a latency histogram begins, ns: nothing that spins is faster."""
+SWAP = 8.0 * GIB
+"""Swap space that every host of the site has."""
 
 
 class Live:
@@ -62,6 +63,7 @@ class Live:
             "disk_busy": b.disk_busy,
             "nic": b.nic_bytes.reshape(b.n, -1),
             "cpu": np.stack([b.cpu_user, b.cpu_sys], axis=1),
+            "vm": np.stack([b.mem_free, b.zone_swap.sum(axis=1), b.mem_free + SWAP], axis=1) / PAGE,
             "queue": np.stack([b.run_queue, b.blocked], axis=1).astype(np.float64),
         }
         if not self._slices:

@@ -26,6 +26,10 @@ SOURCES = (
 )  # fmt: skip
 
 
+STARTED = "fleet.json"
+"""What a fleet's present goes on from: scenario, seed, start, offset, hosts. A past is written to fit it."""
+
+
 class FleetError(RuntimeError):
     """A fleet did not start: what its process said."""
 
@@ -70,6 +74,10 @@ class Fleet:
         """Start the servers and write the folder's files; returns when every port answers. Raises FleetError."""
         self.folder.mkdir(parents=True, exist_ok=True)
         site = site_of(self.hosts)
+        told = {
+            "scenario": self.scenario, "seed": self.seed, "start": self.start_time, "offset": self.offset, "hosts": self.hosts,
+        }  # fmt: skip
+        (self.folder / STARTED).write_text(json.dumps(told))
         names = [h.name for h in site.hosts]
         for h in self.weak:
             site.host(h)

@@ -331,11 +331,10 @@ def _unix(live: Live) -> list[Kstat]:
     vm = ("freemem", "swap_alloc", "swap_avail", "swap_free", "swap_resv", "updates")
 
     def vminfo(m: Moment) -> list[Value]:
+        # Sums of one sample a second, as sysinfo's.
         updates = int(m.t - boot)
-        free = int(float(m.block.mem_free[m.i]) / PAGE)
-        swap = int((8 * GIB + float(m.block.mem_free[m.i])) / PAGE)
-        used = int(float(m.block.zone_swap[m.i].sum()) / PAGE)
-        levels: list[Value] = [v * updates for v in (free, used, swap, swap + used // 8, used)]
+        free, used, swap = (int(v) for v in m.counters["vm"])
+        levels: list[Value] = [free, used, swap, swap + used // 8, used]
         return [*levels, updates]
 
     return [

@@ -117,6 +117,7 @@ def iostat(live: Live, args: list[str]) -> Tool:
         return once(lambda t: _errors(live))
     names = [d.name for d in live.model.disks] if "n" in opts else [f"sd{n}" for n in range(len(live.model.disks))]
     comma, errors = "r" in opts, "e" in opts
+    trailing = "n" in opts or errors
     factor = 1024.0 * 1024.0 if "M" in opts else 1024.0
     unit = "M" if "M" in opts else "k"
 
@@ -142,6 +143,9 @@ def iostat(live: Live, args: list[str]) -> Tool:
         elif errors:
             out[-1] = "                            extended device statistics       ---- errors --- \n"
             out.append("    r/s    w/s   kr/s   kw/s wait actv wsvc_t asvc_t  %w  %b s/w h/w trn tot device\n")
+        elif not trailing:
+            out[-1] = "                 extended device statistics              \n"
+            out.append(f"device    r/s    w/s   {unit}r/s   {unit}w/s wait actv  svc_t  %w  %b \n")
         else:
             out.append(f"    r/s    w/s   {unit}r/s   {unit}w/s wait actv wsvc_t asvc_t  %w  %b device\n")
         for n, name in enumerate(names):
@@ -159,6 +163,11 @@ def iostat(live: Live, args: list[str]) -> Tool:
                 cells = [f"{r:.1f}", f"{w:.1f}", f"{kr:.1f}", f"{kw:.1f}", f"{wait:.1f}", f"{a:.1f}", f"{wsvc:.1f}",
                          f"{asvc:.1f}", f"{pw:.0f}", f"{100 * b:.0f}"]  # fmt: skip
                 out.append(",".join([*cells, *(["0", "0", "0", "0"] if errors else []), name]) + "\n")
+            elif not trailing:
+                out.append(
+                    f"{name:<8} {r:6.1f} {w:6.1f} {kr:6.1f} {kw:6.1f} {wait:4.1f} {a:4.1f} "
+                    f"{asvc + wsvc:6.1f} {pw:3.0f} {100 * b:3.0f} \n"
+                )
             else:
                 mid = "   0   0   0   0" if errors else ""
                 out.append(

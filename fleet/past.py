@@ -1,0 +1,568 @@
+"""Writes a past of the simulated site into a history: the same model as the present, without SSH.
+
+`python -m fleet.past --store DIR` : the newest half hour by seconds, two days by minutes, 400 days of capacity by
+hours. The rows are those that the collector would have made of the tools' text, but exact where the tools round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from fleet.formats.zpool import datasets, scan_lines, scan_of
+from fleet.live import SWAP, Live
+from fleet.model import Block, HostModel, Row, models
+from fleet.noise import Floats
+from fleet.run import STARTED
+from fleet.scenario import DAY, Scenario, scenario
+from fleet.site import GIB, Host, Site, site_of
+
+if TYPE_CHECKING:
+    from frames.store import Writer
+
+QUESTION = "disk_io/by=device,latency"
+BOUNDS = np.array([0.0, *(float(2**i) for i in range(63))])
+
+Columns = dict[str, Any]
+
+
+def vdev_path(rows: list[Row], i: int) -> str:
+    """The path that the collector gives a row of `zpool iostat -v`: 'raidz2-0/c3t7d0', 'logs/mirror-2/c1t2d0'."""
+    row = rows[i]
+    if row.depth == 0:
+        return ""
+    section = {"log": "logs/", "cache": "cache/"}.get(row.role, "")
+    if row.depth == 1:
+        return section + row.name
+    parent = next(rows[k].name for k in range(i - 1, -1, -1) if rows[k].depth == 1)
+    return f"{section}{parent}/{row.name}"
+
+
+class Past:
+    """Frames of the past of one site: a method per table, each from the blocks of all hosts."""
+
+    def __init__(self, site: Site, what: Scenario, seed: int) -> None:
+        self.site, self.what = site, what
+        self.models = models(site, what, seed)
+
+    def blocks(self, start: int, n: int, step: int) -> list[tuple[HostModel, Block]]:
+        """A block of every host; times are the ends of intervals, so the block begins a step earlier."""
+        return [(m, m.block(start - step, n, step)) for m in self.models.values()]
+
+    def zpool_iostat(self, m: HostModel, b: Block) -> Columns:
+        rows = m.rows
+        order = sorted(range(len(rows)), key=lambda i: (m.host.pools[rows[i].pool].name, i))
+        paths = [vdev_path(rows, i) for i in order]
+        own = np.array([rows[i].depth < 2 for i in order])
+        old = m.host.release == "u5"
+        alloc = np.where(own, b.row_alloc[:, order], np.nan)
+        return {
+            "pool": _names([m.host.pools[rows[i].pool].name for i in order]),
+            "vdev": _names(paths),
+            "device": _names([rows[i].kind if old and rows[i].depth == 1 else rows[i].name for i in order]),
+            "kind": _names([rows[i].kind for i in order]),
+            "alloc_class": _names([rows[i].role for i in order]),
+            "alloc": alloc,
+            "size": np.where(own, b.row_alloc[:, order] + b.row_free[:, order], np.nan),
+            "read_ops": b.row_ops[:, order, 0],
+            "write_ops": b.row_ops[:, order, 1],
+            "read_bytes": b.row_bytes[:, order, 0],
+            "write_bytes": b.row_bytes[:, order, 1],
+        }
+
+    def arcstats(self, m: HostModel, b: Block) -> Columns:
+        old = m.host.release == "u5"
+        cache = any(d.role == "cache" for d in m.disks)
+        out: Columns = {}
+        for name in [
+            "size",
+            "c",
+            "c_min",
+            "c_max",
+            "p",
+            "hits",
+            "misses",
+            "demand_data_hits",
+            "demand_data_misses",
+            "demand_metadata_hits",
+            "demand_metadata_misses",
+            "prefetch_data_hits",
+            "prefetch_data_misses",
+            "prefetch_metadata_hits",
+            "prefetch_metadata_misses",
+            "mru_hits",
+            "mfu_hits",
+            "mru_ghost_hits",
+            "mfu_ghost_hits",
+            "deleted",
+            "evict_skip",
+        ]:
+            out[name] = b.arc[name]
+        if not old:
+            out["memory_throttle"] = b.arc["memory_throttle_count"]
+        if cache:
+            for name in ("l2_hits", "l2_misses", "l2_read_bytes", "l2_write_bytes", "l2_size", "l2_hdr_size"):
+                out[name] = b.arc[name]
+        if m.host.system != "solaris10":
+            for name in ("mru_size", "mfu_size", "mru_ghost_size", "mfu_ghost_size", "data_size"):
+                out[name] = b.arc[name]
+            out["metadata_size"] = out["meta_used"] = b.arc["meta_used"]
+        return out
+
+    def zone_usage(self, m: HostModel, b: Block) -> Columns:
+        skip = 1 if m.host.system == "linux" else 0
+        zones = m.host.zones
+        sun = m.host.system != "linux"
+        own = slice(skip, None)
+        ids = np.array([0.0, *(float(z.zid) for z in zones)])[own]
+        rss_cap = np.array([np.nan, *(z.rss_cap * GIB for z in zones)])[own]
+        capped = b.zone_cap[:, own] > 0
+        brand = {"solaris10": "native", "illumos": "lipkg", "linux": "lxc"}[m.host.system]
+        out: Columns = {
+            "zone": _names(m.zone_names[own]),
+            "brand": _names(["ipkg" if m.host.system == "illumos" and not k else brand for k in range(len(ids))]),
+            "state": _names(["running"] * len(ids)),
+            "zone_id": np.broadcast_to(ids, (b.n, len(ids))) if sun else None,
+            "cpu": b.zone_cpu[:, own],
+            "cpu_cap": np.where(capped, b.zone_cap[:, own], np.nan),
+            "cpu_waiting": np.where(capped, b.zone_wait[:, own], np.nan) if sun else None,
+            "cpu_above_cap": np.where(capped, b.zone_above[:, own], np.nan),
+            "cpu_shares": np.broadcast_to(
+                np.array([np.nan, *(float(z.shares) for z in zones)])[own] if sun else np.full(len(ids), 100.0),
+                (b.n, len(ids)),
+            ),
+            "rss": b.zone_rss[:, own],
+            "rss_cap": np.broadcast_to(rss_cap, (b.n, len(ids))),
+            "swap": b.zone_swap[:, own] if sun else np.zeros((b.n, len(ids))),
+            "swap_cap": np.broadcast_to(rss_cap * 2, (b.n, len(ids))) if sun else None,
+            "nproc": b.zone_nproc[:, own].astype(np.float64),
+        }
+        if m.host.system != "solaris10":
+            out |= {"cpu_user": b.zone_user[:, own], "cpu_sys": b.zone_sys[:, own]}
+        return {k: v for k, v in out.items() if v is not None}
+
+    def zone_io(self, m: HostModel, b: Block) -> Columns:
+        if m.host.system == "solaris10":
+            return {}
+        own = slice(1 if m.host.system == "linux" else 0, None)
+        out: Columns = {
+            "zone": _names(m.zone_names[own]),
+            "read_ops": b.zone_reads[:, own],
+            "write_ops": b.zone_writes[:, own],
+            "read_bytes": b.zone_read_bytes[:, own],
+            "write_bytes": b.zone_write_bytes[:, own],
+        }
+        if m.host.system == "illumos":
+            slow = b.zone_slow[:, own]
+            out["read_time"] = np.where(b.zone_reads[:, own] > 0, b.zone_read_time[:, own], np.nan)
+            for k, name in enumerate(("ops_10ms", "ops_100ms", "ops_1s", "ops_10s")):
+                out[name] = slow[:, :, k]
+            out["delay_cnt"] = out["delay_time"] = np.zeros_like(slow[:, :, 0])
+        return out
+
+    def disk_io(self, m: HostModel, b: Block) -> Columns:
+        ops = b.disk_ops.sum(axis=2)
+        actv = ops * b.disk_time
+        wait = np.maximum(actv - 32.0, 0.0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            asvc = np.where(ops > 0, (actv - wait) / ops, 0.0)
+            wsvc = np.where(ops > 0, wait / ops, 0.0)
+        out: Columns = {
+            "device": _names([d.name for d in m.disks]),
+            "read_ops": b.disk_ops[:, :, 0],
+            "write_ops": b.disk_ops[:, :, 1],
+            "read_bytes": b.disk_bytes[:, :, 0],
+            "write_bytes": b.disk_bytes[:, :, 1],
+            "actv": actv - wait,
+            "asvc_t": asvc,
+            "busy": b.disk_busy,
+        }
+        if m.host.system != "linux":
+            out |= {"wait": wait, "wsvc_t": wsvc, "waiting": (wait > 0.5).astype(np.float64)}
+            zero = np.zeros_like(asvc)
+            out |= {"soft_errors": zero, "hard_errors": zero, "transport_errors": zero}
+        return out
+
+    def host_load(self, m: HostModel, b: Block) -> Columns:
+        n = float(m.host.ncpu)
+        used = b.zone_swap.sum(axis=1)
+        busy = b.cpu_user + b.cpu_sys
+        zero = np.zeros(b.n)
+        return {
+            "ncpu": np.full(b.n, n),
+            "cpu_user": b.cpu_user,
+            "cpu_sys": b.cpu_sys,
+            "cpu_idle": np.maximum(n - busy, 0.0),
+            "run_queue": b.run_queue.astype(np.float64),
+            "blocked": b.blocked.astype(np.float64),
+            "load_1": busy + b.run_queue,
+            "mem_total": np.full(b.n, float(m.host.memory)),
+            "mem_free": b.mem_free,
+            "swap_total": used + b.mem_free + SWAP if m.host.system != "linux" else np.full(b.n, SWAP),
+            "swap_free": b.mem_free + SWAP if m.host.system != "linux" else np.full(b.n, SWAP),
+            "scan_rate": zero,
+            "page_in": zero,
+            "page_out": zero,
+            "uptime": (b.time + b.step - m.boot).astype(np.float64),
+        }
+
+    def net_io(self, m: HostModel, b: Block) -> Columns:
+        zero = np.zeros((b.n, len(m.host.nics)))
+        return {
+            "nic": _names(list(m.host.nics)),
+            "rx_bytes": b.nic_bytes[:, :, 0],
+            "tx_bytes": b.nic_bytes[:, :, 1],
+            "rx_packets": b.nic_bytes[:, :, 0] / 840,
+            "tx_packets": b.nic_bytes[:, :, 1] / 840,
+            "rx_errors": zero,
+            "tx_errors": zero,
+        }
+
+    def dtrace(self, m: HostModel, b: Block) -> Columns:
+        if m.host.system == "linux":
+            return {}
+        first, last = 12, 34
+        part = m.histogram(b, BOUNDS[first:last], seconds=float(b.step), scale=1e9)
+        counts = np.zeros((b.n, len(m.disks), len(BOUNDS)), dtype=np.int64)
+        counts[:, :, first:last] = part
+        return {
+            "question": _names([QUESTION] * len(m.disks)),
+            "keys": [[d.name] for d in m.disks],
+            "agg": _names(["quantize"] * len(m.disks)),
+            "bounds": _names(["quantize"] * len(m.disks)),
+            "counts": counts,
+            "drops": np.zeros((b.n, len(m.disks))),
+        }
+
+    def pool_capacity(self, m: HostModel, times: Floats) -> Columns:
+        level = m.allocated(times)
+        size = np.array([float(p.size) for p in m.host.pools])
+        out: Columns = {
+            "pool": _names([p.name for p in m.host.pools]),
+            "size": np.broadcast_to(size, level.shape),
+            "alloc": level,
+            "health": _names(["ONLINE"] * len(size)),
+        }
+        if m.host.system != "solaris10":
+            out["frag"] = np.floor(6 + 34 * (level / size) ** 2) / 100
+            out["dedup"] = np.ones_like(level)
+        return out
+
+
+SECONDS: tuple[str, ...] = (
+    "zpool_iostat", "arcstats", "zone_usage", "zone_io", "disk_io", "host_load", "net_io", "dtrace",
+)  # fmt: skip
+"""Tables with a row a second."""
+
+
+def _names(values: Sequence[str]) -> pa.Array:
+    return pa.array(list(values), type=pa.string())
+
+
+def table(host: Host, times: NDArray[np.int64], columns: Columns) -> pa.Table:
+    """[n] or [n, objects] arrays and per-object names as rows, time by time."""
+    n = len(times)
+    objects = max((len(v) for v in columns.values() if isinstance(v, pa.Array | list)), default=1)
+    which = np.tile(np.arange(objects, dtype=np.int64), n)
+    stamps = pa.array(np.repeat(times, objects) * 1_000_000, type=pa.int64()).cast(pa.timestamp("us", tz="UTC"))
+    fields: dict[str, pa.Array] = {
+        "time": stamps,
+        "host": pa.array([host.name], type=pa.string()).take(pa.array(np.zeros(n * objects, dtype=np.int64))),
+    }
+    for name, v in columns.items():
+        if isinstance(v, list):
+            fields[name] = pa.array(v, type=pa.list_(pa.string())).take(pa.array(which))
+        elif isinstance(v, pa.Array):
+            fields[name] = v.take(pa.array(which))
+        elif v.ndim == 3:
+            width = v.shape[2]
+            offsets = pa.array(np.arange(0, n * objects * width + 1, width, dtype=np.int32))
+            fields[name] = pa.ListArray.from_arrays(offsets, pa.array(v.reshape(-1)))
+        else:
+            fields[name] = pa.array(np.ascontiguousarray(v, dtype=np.float64).reshape(-1), from_pandas=True)
+    return pa.table(fields)
+
+
+def _union(tables: list[pa.Table]) -> pa.Table | None:
+    """Rows of all hosts; what a host does not have is null there."""
+    tables = [t for t in tables if t.num_rows and t.num_columns > 2]
+    return pa.concat_tables(tables, promote_options="default") if tables else None
+
+
+def _seconds(past: Past, name: str, blocks: list[tuple[HostModel, Block]]) -> pa.Table | None:
+    make: Callable[[HostModel, Block], Columns] = getattr(past, name)
+    return _union([table(m.host, b.time + b.step, make(m, b)) for m, b in blocks])
+
+
+def _datasets(past: Past, times: Sequence[int], snapshots: bool) -> pa.Table | None:
+    """dataset_usage (or snapshots) of every host at each of `times`."""
+    rows: dict[str, list[Any]] = {}
+    for m in past.models.values():
+        live = Live(m)
+        exact = m.host.release != "u5"
+        for t in times:
+            found = [d for d in datasets(live, float(t)) if (d.type == "snapshot") == snapshots]
+            for d in found:
+                row: dict[str, Any] = {"time": int(t) * 1_000_000, "host": m.host.name}
+                if snapshots:
+                    base, _, name = d.name.partition("@")
+                    row |= {
+                        "dataset": base,
+                        "snapshot": name,
+                        "creation": int(d.creation * 1e6),
+                        "used": d.used,
+                        "refer": d.refer,
+                    }
+                else:
+                    row |= {
+                        "dataset": d.name, "type": d.type, "used": d.used, "avail": d.avail, "refer": d.refer,
+                        "used_by_snapshots": d.snapshots if exact else None,
+                        "used_by_dataset": d.refer if exact else None,
+                        "used_by_children": max(d.used - d.refer - d.snapshots, 0.0) if exact else None,
+                        "mountpoint": d.mountpoint,
+                    }  # fmt: skip
+                for k, v in row.items():
+                    rows.setdefault(k, []).append(v)
+    if not rows:
+        return None
+    stamp = pa.timestamp("us", tz="UTC")
+    kinds = {"time": stamp, "creation": stamp}
+    return pa.table(
+        {k: pa.array(v, type=pa.int64()).cast(kinds[k]) if k in kinds else pa.array(v) for k, v in rows.items()}
+    )
+
+
+def _scans(past: Past, times: Sequence[int]) -> tuple[pa.Table | None, pa.Table | None]:
+    """zpool_status and pool_scan of every pool at each of `times`."""
+    states: dict[str, list[Any]] = {}
+    scans: dict[str, list[Any]] = {}
+
+    def add(to: dict[str, list[Any]], row: dict[str, Any]) -> None:
+        for k, v in row.items():
+            to.setdefault(k, []).append(v)
+
+    for m in past.models.values():
+        live = Live(m)
+        for t in times:
+            for p, pool in enumerate(m.host.pools):
+                scan = scan_of(live, pool, float(t))
+                done = float(scan.fraction(np.array([float(t)]))[0]) if scan else 0.0
+                running = scan is not None and done < 1.0
+                hurt = running and scan is not None and not scan.scrub
+                head = {"time": int(t) * 1_000_000, "host": m.host.name, "pool": pool.name}
+                text = " ".join(scan_lines(live, pool, float(t)).split()).partition(": ")[2]
+                add(
+                    scans,
+                    {
+                        **head,
+                        "scan": "none" if scan is None else "scrub" if scan.scrub else "resilver",
+                        "state": "none" if scan is None else "in_progress" if running else "finished",
+                        "fraction": done if scan else None,
+                        "total": scan.bytes if scan else None,
+                        "issued": scan.bytes * done if scan else None,
+                        "rate": scan.bytes * done / max(t - scan.began, 1.0) if scan and running else None,
+                        "elapsed": min(t - scan.began, scan.span) if scan else None,
+                        "eta": (t - scan.began) * (1 - done) / max(done, 1e-6) if scan and running else None,
+                        "errors": 0.0,
+                        "text": text,
+                    },
+                )
+                for i, row in enumerate(m.rows):
+                    if row.pool != p:
+                        continue
+                    bad = hurt and scan is not None and (row.depth == 0 or row.name == scan.vdev)
+                    add(
+                        states,
+                        {
+                            **head, "vdev": vdev_path(m.rows, i), "device": row.name, "kind": row.kind,
+                            "alloc_class": row.role, "state": "DEGRADED" if bad else "ONLINE", "read_errors": 0.0,
+                            "write_errors": 0.0, "cksum_errors": 0.0, "note": "",
+                        },
+                    )  # fmt: skip
+    stamp = pa.timestamp("us", tz="UTC")
+
+    def made(rows: dict[str, list[Any]]) -> pa.Table | None:
+        if not rows:
+            return None
+        return pa.table(
+            {k: pa.array(v, type=pa.int64()).cast(stamp) if k == "time" else pa.array(v) for k, v in rows.items()}
+        )
+
+    return made(states), made(scans)
+
+
+def _events(past: Past, since: float, until: float) -> pa.Table | None:
+    marks = [e for e in past.what.markers if since <= e.time < until]
+    if not marks:
+        return None
+    stamp = pa.timestamp("us", tz="UTC")
+    return pa.table(
+        {
+            "time": pa.array([int(e.time * 1e6) for e in marks], type=pa.int64()).cast(stamp),
+            "host": [e.host for e in marks],
+            "kind": [e.kind for e in marks],
+            "object": [e.object for e in marks],
+            "severity": [e.severity for e in marks],
+            "text": [e.text for e in marks],
+            "who": [e.who for e in marks],
+            "until": pa.array([int(e.until * 1e6) if e.until else None for e in marks], type=pa.int64()).cast(stamp),
+        }
+    )
+
+
+def write(
+    folder: Path | Writer,
+    *,
+    until: float | None = None,
+    scenario_name: str = "quiet",
+    start: float | None = None,
+    offset: float = 0.0,
+    seed: int = 1,
+    hosts: int | list[str] | None = None,
+    seconds: int = 1800,
+    days: float = 2.0,
+    capacity_days: int = 400,
+    top_up: bool = False,
+) -> dict[str, int]:
+    """Write a past that ends at `until` (epoch seconds, default now) into the history in `folder`.
+
+    The newest `seconds` by seconds, before them `days` by minutes, before those `capacity_days` of capacity and
+    data sets by hours. `start`, `offset`, `seed`, `hosts` as of the fleet whose present goes on from here.
+    `top_up`: when done, write by seconds also what passed meanwhile. Returns rows written per table.
+    Raises frames.store.StoreError where another collector writes.
+    """
+    from frames.store import Writer
+
+    end = int(time.time() if until is None else until)
+    site = site_of(hosts)
+    past = Past(site, scenario(scenario_name, float(end) if start is None else start, site, offset), seed)
+    if isinstance(folder, Writer):
+        return _write(folder, past, end, seconds, days, capacity_days, top_up)
+    writer = Writer(folder, commit_every=3600.0)
+    try:
+        return _write(writer, past, end, seconds, days, capacity_days, top_up)
+    finally:
+        writer.close()
+
+
+def _write(
+    writer: Writer, past: Past, end: int, seconds: int, days: float, capacity_days: int, top_up: bool
+) -> dict[str, int]:
+    written: dict[str, int] = {}
+
+    def put(name: str, frame: pa.Table | None, resolution: str = "raw") -> None:
+        if frame is not None:
+            writer.write_past(name, frame, resolution=resolution)  # type: ignore[arg-type]
+            written[name] = written.get(name, 0) + frame.num_rows
+
+    fine = (end - seconds) // 60 * 60
+    coarse = int(fine - days * DAY)
+    oldest = int(end - capacity_days * DAY) // 3600 * 3600
+    hours = np.arange(oldest, coarse, 3600, dtype=np.int64)
+    minutes = np.arange(coarse, end, 60, dtype=np.int64)
+    if len(hours) or len(minutes):
+        times = np.concatenate([hours, minutes])
+        frames = [table(m.host, times, past.pool_capacity(m, times.astype(np.float64))) for m in past.models.values()]
+        put("pool_capacity", _union(frames), "1m")
+    # Capacity is also read off the pools' own rows; one row of each pool an hour is enough for a year.
+    if len(hours):
+        put("zpool_iostat", _union([_pools_by_hour(m, hours) for m in past.models.values()]), "1m")
+        put("dataset_usage", _datasets(past, [int(h) for h in hours[::168]], False), "1m")
+    if coarse < fine:
+        blocks = past.blocks(coarse + 60, (fine - coarse) // 60, 60)
+        for name in SECONDS:
+            frame = _seconds(past, name, blocks)
+            if frame is not None:
+                # A minute's row is stamped with its beginning.
+                frame = frame.set_column(0, "time", _shifted(frame["time"], -60))
+                put(name, frame, "1m")
+        put("dataset_usage", _datasets(past, list(range(coarse, fine, 1800)), False), "1m")
+        status, scans = _scans(past, list(range(coarse, fine, 600)))
+        put("zpool_status", status, "1m")
+        put("pool_scan", scans, "1m")
+    _put_seconds(past, put, fine, end)
+    put("snapshots", _datasets(past, [end - 1], True))
+    put("events", _events(past, oldest, end))
+    if top_up and (now := int(time.time())) > end:
+        _put_seconds(past, put, end, now)
+    return written
+
+
+def _put_seconds(past: Past, put: Callable[..., None], first: int, end: int) -> None:
+    """Rows by seconds for (first, end]."""
+    if end <= first:
+        return
+    blocks = past.blocks(first + 1, end - first, 1)
+    for name in SECONDS:
+        put(name, _seconds(past, name, blocks))
+    status, scans = _scans(past, list(range((first // 10 + 1) * 10, end + 1, 10)))
+    put("zpool_status", status)
+    put("pool_scan", scans)
+    put("dataset_usage", _datasets(past, list(range((first // 60 + 1) * 60, end + 1, 60)), False))
+
+
+def _shifted(stamps: pa.ChunkedArray, seconds: int) -> pa.ChunkedArray:
+    import pyarrow.compute as pc
+
+    return pc.add(stamps, pa.scalar(seconds * 1_000_000, pa.duration("us")))
+
+
+def _pools_by_hour(m: HostModel, times: NDArray[np.int64]) -> pa.Table:
+    level = m.allocated(times.astype(np.float64))
+    size = np.broadcast_to(np.array([float(p.size) for p in m.host.pools]), level.shape)
+    names = [p.name for p in m.host.pools]
+    columns: Columns = {
+        "pool": _names(names),
+        "vdev": _names([""] * len(names)),
+        "device": _names(names),
+        "kind": _names(["pool"] * len(names)),
+        "alloc_class": _names(["data"] * len(names)),
+        "alloc": level,
+        "size": size,
+    }
+    return table(m.host, times, columns)
+
+
+def started(folder: Path, wait: float) -> dict[str, Any]:
+    """What the fleet in `folder` said of its start (see `fleet.run`); {} when none has started within `wait` s."""
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            found: dict[str, Any] = json.loads((folder / STARTED).read_text())
+            return found
+        except (OSError, ValueError):
+            if time.monotonic() >= deadline:
+                return {}
+            time.sleep(0.05)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m fleet.past", description=__doc__.splitlines()[0])
+    parser.add_argument("--store", type=Path, required=True, help="folder of the history")
+    parser.add_argument("--fleet", type=Path, help="folder of the running fleet (default: the one around the store)")
+    parser.add_argument("--scenario", default="quiet")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=int, default=1800, help="how much of it by seconds")
+    parser.add_argument("--days", type=float, default=2.0, help="how much of it by minutes")
+    parser.add_argument("--capacity-days", type=int, default=400, help="how much capacity by hours")
+    a = parser.parse_args()
+    said = started(a.fleet or a.store.parent, 10.0)
+    begun = time.monotonic()
+    written = write(
+        a.store, scenario_name=said.get("scenario", a.scenario), start=said.get("start"), seed=int(said.get("seed", a.seed)),
+        offset=float(said.get("offset", 0.0)), hosts=said.get("hosts"), seconds=a.seconds, days=a.days,
+        capacity_days=a.capacity_days, top_up=True,
+    )  # fmt: skip
+    print(f"{sum(written.values())} rows in {time.monotonic() - begun:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
