@@ -18,6 +18,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from shlex import join, quote
@@ -288,7 +289,11 @@ def refusal(options: LinkOptions, said: str) -> LinkError:
             return LinkError(host, f"no common algorithm, weak ones included: {what}", final=True)
         return not_allowed(host, what)
     if "HOST IDENTIFICATION HAS CHANGED" in said or "host key is known for" in said or "Host key verification" in said:
-        route = config.route(options, config.read_config(options))
+        try:
+            route = config.route(options, config.read_config(options))
+        except LinkError:  # ssh follows what paramiko cannot
+            bare = replace(options, ssh_config=os.devnull)
+            route = config.route(bare, config.read_config(bare))
         if "HAS CHANGED" in said:
             return hostkeys.changed(host, route)
         return hostkeys.unknown(host, route, options.jump)
@@ -302,7 +307,7 @@ def refusal(options: LinkOptions, said: str) -> LinkError:
     if "Bad configuration option" in said or "Bad owner or permissions" in said or "terminating," in said:
         return LinkError(host, said.splitlines()[0], f"mend {options.ssh_config or '~/.ssh/config'}", final=True)
     if "Could not resolve hostname" in said:
-        return LinkError(host, last, f'address = "…" under [hosts.{host}]')
+        return LinkError(host, last, f'in hosts.toml, under [hosts.{host}]: address = "…"')
     if forward := re.search(r"open failed: (.*)", said):
         return LinkError(host, f"the jump host cannot reach {options.address or host}: {forward[1]}")
     return LinkError(host, last)

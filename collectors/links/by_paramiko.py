@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import paramiko
-from paramiko.ssh_exception import IncompatiblePeer, NoValidConnectionsError
+from paramiko.ssh_exception import IncompatiblePeer
 
 from collectors.links import config, hostkeys
 from collectors.links.base import Limits, LinkError, LinkOptions, Sink
@@ -80,38 +80,44 @@ class ParamikoLink(Commands):
     # -- life ----------------------------------------------------------------------------------------------
 
     def connect(self) -> None:
-        with CONNECTS:
-            settings = config.read_config(self.options)
-            try:
-                self._reach(settings, "", 0)
-                client = self._hops[-1].client
-                transport = client.get_transport() if client else None
-                assert transport is not None
-            except BaseException:
-                self._shut()
-                raise
+        settings = config.read_config(self.options)
+        ways = list(reversed(self._ways(settings)))  # the nearest first
+        first = ways[0][0]
+        try:
+            with _turn(first.hostname, first.port):
+                # Before the slot, so that hosts that do not answer at all keep none from those that do.
+                link: Any = _proxy(first.proxy_command) if first.proxy_command else _dial(self.options, first)
+                with CONNECTS:
+                    for route, jump in ways:
+                        if self._hops:
+                            link = self._hops[-1].forward(route, self.options)
+                        self._hops.append(_Hop(link))
+                        self._hops[-1].open(self.options, route, jump)
+            transport = self._hops[-1].transport
+        except BaseException:
+            self._shut()
+            raise
         # A host that dies during a key exchange must not hold up the poller for paramiko's 30 s.
         transport.clear_to_send_timeout = self.options.keepalive
         self._transport = transport
         self.heard = self._looked = time.monotonic()
         POLLER.watch(self)
 
-    def _reach(self, settings: str, hop: str, depth: int, before: tuple[str, ...] | None = None) -> None:
-        """Connect to `hop` ("" is the host itself) through its jumps; `before`: the hops of the chain before it."""
-        if depth > MAX_HOPS:
-            raise LinkError(self.options.host, f"more than {MAX_HOPS} jump hosts: a circle in ProxyJump?", final=True)
-        route = config.route(self.options, settings, hop)
-        jumps = before if before else route.jumps
-        link: Any = None
-        child: subprocess.Popen[bytes] | None = None
-        if jumps:
-            self._reach(settings, jumps[-1], depth + 1, jumps[:-1])
-            link = self._hops[-1].forward(route, self.options)
-        elif route.proxy_command:
-            link, child = _proxy(route.proxy_command)
-        made = _Hop(child)
-        self._hops.append(made)
-        made.open(self.options, route, link, ",".join(jumps))
+    def _ways(self, settings: str) -> list[tuple[Route, str]]:
+        """The hops from the host (first) to the nearest jump host, each with the jumps before it in ssh's words."""
+        out: list[tuple[Route, str]] = []
+        hop, before = "", None
+        while True:
+            route = config.route(self.options, settings, hop)
+            jumps = before or route.jumps  # a chain's own order goes before what a hop's lines say
+            out.append((route, ",".join(jumps)))
+            if not jumps:
+                return out
+            if len(out) > MAX_HOPS:
+                raise LinkError(
+                    self.options.host, f"more than {MAX_HOPS} jump hosts: a circle in ProxyJump?", final=True
+                )
+            hop, before = jumps[-1], jumps[:-1]
 
     @property
     def alive(self) -> bool:
@@ -206,14 +212,44 @@ class ParamikoLink(Commands):
             self._probing = False
 
 
-class _Hop:
-    """One connection of the chain, with the proxy command's child under it where there is one."""
+_TURNS: dict[tuple[str, int], threading.BoundedSemaphore] = {}
+_TURNS_LOCK = threading.Lock()
 
-    def __init__(self, child: subprocess.Popen[bytes] | None) -> None:
-        self.child = child
+
+def _turn(hostname: str, port: int) -> threading.BoundedSemaphore:
+    """Ten at a time for each server too: a jump host of many counts connections from their first packet."""
+    with _TURNS_LOCK:
+        return _TURNS.setdefault((hostname, port), threading.BoundedSemaphore(10))
+
+
+def _dial(options: LinkOptions, route: Route) -> socket.socket:
+    """The TCP connection; raises LinkError."""
+    where = f"{route.hostname} port {route.port}"
+    try:
+        return socket.create_connection((route.hostname, route.port), options.connect_timeout)
+    except socket.gaierror as e:
+        fix = f'in hosts.toml, under [hosts.{options.host}]: address = "…"'
+        raise LinkError(options.host, f"the name {route.hostname} cannot be resolved: {e.strerror}", fix) from e
+    except TimeoutError as e:
+        raise LinkError(options.host, f"{where} did not answer within {options.connect_timeout:g} s") from e
+    except OSError as e:
+        raise LinkError(options.host, f"{where}: {_reason(e)}") from e
+
+
+class _Hop:
+    """One connection of the chain, over `link`: a socket, a proxy command or a channel of the hop before."""
+
+    def __init__(self, link: Any) -> None:
+        self.link = link
         self.client: paramiko.SSHClient | None = None
 
-    def open(self, options: LinkOptions, route: Route, link: Any, jump: str) -> None:
+    @property
+    def transport(self) -> paramiko.Transport:
+        transport = self.client.get_transport() if self.client else None
+        assert transport is not None
+        return transport
+
+    def open(self, options: LinkOptions, route: Route, jump: str) -> None:
         """Connect and log in, or raise LinkError."""
         host, timeout = options.host, options.connect_timeout
         known = hostkeys.load(route.known_hosts, route.known_as, host)
@@ -241,7 +277,7 @@ class _Hop:
                 pkey=_from_agent(identities) if route.identities_only and route.agent else None,
                 allow_agent=route.agent and not route.identities_only,
                 look_for_keys=not route.identities_only and not options.identity,
-                sock=link,
+                sock=self.link,
                 timeout=timeout,
                 banner_timeout=timeout,
                 auth_timeout=timeout,
@@ -258,9 +294,6 @@ class _Hop:
             raise LinkError(host, f"{locked} has a passphrase", f"ssh-add {locked}", final=True) from e
         except TimeoutError as e:
             raise LinkError(host, f"{where} did not answer within {timeout:g} s") from e
-        except socket.gaierror as e:
-            fix = f'address = "…" under [hosts.{host}]'
-            raise LinkError(host, f"the name {route.hostname} cannot be resolved: {e.strerror}", fix) from e
         except (OSError, EOFError) as e:
             raise LinkError(host, f"{where}: {_reason(e)}") from e
         except paramiko.SSHException as e:
@@ -275,25 +308,20 @@ class _Hop:
 
     def forward(self, route: Route, options: LinkOptions) -> paramiko.Channel:
         """A channel through this hop to the next one."""
-        transport = self.client.get_transport() if self.client else None
-        assert transport is not None
         try:
-            return transport.open_channel(
+            return self.transport.open_channel(
                 "direct-tcpip", (route.hostname, route.port), ("127.0.0.1", 0), timeout=options.connect_timeout
             )
         except paramiko.SSHException as e:
             said = e.text if isinstance(e, paramiko.ChannelException) else e
-            via = transport.getpeername()[0]
+            via = self.transport.getpeername()[0]
             why = f"the jump host {via} cannot reach {route.hostname} port {route.port}: {said}"
             raise LinkError(options.host, why) from e
 
     def close(self) -> None:
         if self.client is not None:
             self.client.close()
-        if self.child is not None:
-            self.child.terminate()
-            self.child.wait()
-            self.child = None
+        self.link.close()
 
 
 def _refused(host: str, route: Route, identities: list[str], e: Exception) -> LinkError:
@@ -306,8 +334,6 @@ def _refused(host: str, route: Route, identities: list[str], e: Exception) -> Li
 
 
 def _reason(e: BaseException) -> str:
-    if isinstance(e, NoValidConnectionsError):
-        return "; ".join(sorted({_reason(error) for error in e.errors.values()}))
     return (getattr(e, "strerror", None) or str(e) or type(e).__name__).strip()
 
 
@@ -331,13 +357,28 @@ def _from_agent(identities: list[str]) -> paramiko.PKey | None:
     return next((key for key in keys if key.get_base64() in wanted), None)
 
 
-def _proxy(command: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
-    """The user's ProxyCommand as a socket; it ends when its end of the socket does, or with `_Hop.close`."""
+class _Proxy(socket.socket):
+    """The user's ProxyCommand as a socket; the command ends with it."""
+
+    child: subprocess.Popen[bytes]
+
+    def close(self) -> None:
+        super().close()
+        self.child.terminate()
+        try:
+            self.child.wait(2)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+
+
+def _proxy(command: str) -> _Proxy:
     ours, its = socket.socketpair()
+    proxy = _Proxy(fileno=ours.detach())
     with its:
         line = ["/bin/sh", "-c", f"exec {command}"]
-        child = subprocess.Popen(line, stdin=its.fileno(), stdout=its.fileno(), start_new_session=True)
-    return ours, child
+        proxy.child = subprocess.Popen(line, stdin=its.fileno(), stdout=its.fileno(), start_new_session=True)
+    return proxy
 
 
 class _Channel(Command):

@@ -51,6 +51,11 @@ class AutoLink:
         return self._link.alive
 
     @property
+    def broken(self) -> str:
+        """Why the connection is no more; empty while it is, and after `close`."""
+        return self._link.broken
+
+    @property
     def facts(self) -> dict[str, str]:
         return self._link.facts
 

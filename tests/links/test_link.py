@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,7 +18,8 @@ import psutil
 import pytest
 
 from collectors.lines import CUT
-from collectors.links import Limits, Link, LinkError, LinkOptions, Sink, make_link
+from collectors.links import Limits, Link, LinkError, LinkOptions, Sink, by_paramiko, make_link
+from collectors.links.config import Route
 from tests.links.heard import Heard
 from tests.sshd import Sshd, processes, wait_for
 
@@ -311,27 +314,26 @@ def test_the_systems_ssh_opens_another_connection_for_them(tmp_path: Path, conne
         first.wait_end()
 
 
-def test_ten_connect_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    from collectors.links.by_paramiko import ParamikoLink
-
+def test_ten_log_in_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     ten = threading.Barrier(10, timeout=15)
     inside: list[int] = []
     most: list[int] = []
 
-    def reach(self: ParamikoLink, *_: object) -> None:
+    def log_in(self: object, options: LinkOptions, *_: object) -> None:
         inside.append(1)
         most.append(len(inside))
         ten.wait()  # broken unless ten are in here together
         most.append(len(inside))
         inside.pop()
-        raise LinkError(self.options.host, "not really")
+        raise LinkError(options.host, "not really")
 
-    monkeypatch.setattr(ParamikoLink, "_reach", reach)
+    monkeypatch.setattr(by_paramiko, "_dial", lambda options, route: socket.socket())
+    monkeypatch.setattr(by_paramiko._Hop, "open", log_in)
     errors: list[LinkError] = []
 
     def attempt(name: str) -> None:
         try:
-            make_link(LinkOptions(name)).connect()
+            make_link(LinkOptions(name, ssh_config="none")).connect()
         except LinkError as e:
             errors.append(e)
 
@@ -340,8 +342,38 @@ def test_ten_connect_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert len(errors) == 30
+    assert [e.why for e in errors] == ["not really"] * 30
     assert max(most) == 10
+
+
+def test_hosts_that_do_not_answer_keep_no_place_from_those_that_do(
+    server: Sshd, monkeypatch: pytest.MonkeyPatch, connect: Connect
+) -> None:
+    dial = by_paramiko._dial
+    waiting = threading.Semaphore(0)
+    over = threading.Event()
+
+    def slow(options: LinkOptions, route: Route) -> socket.socket:
+        if options.host.startswith("dead"):
+            waiting.release()
+            over.wait(30)
+            raise LinkError(options.host, "did not answer")
+        return dial(options, route)
+
+    def attempt(name: str) -> None:
+        with contextlib.suppress(LinkError):
+            make_link(LinkOptions(name, ssh_config="none")).connect()
+
+    monkeypatch.setattr(by_paramiko, "_dial", slow)
+    threads = [threading.Thread(target=attempt, args=(f"dead{i}",)) for i in range(20)]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        assert waiting.acquire(timeout=15)
+    assert connect(server.link_options()).run("echo alive") == (0, "alive\n", "")
+    over.set()
+    for thread in threads:
+        thread.join(30)
 
 
 def test_no_link_leaves_threads_or_files_open(server: Sshd, kind: str) -> None:
