@@ -6,7 +6,7 @@
   const SILENT_MS = 5000; // the server says something every second
   const POLL_MS = 2000, RETRY_WS_MS = 30000;
   const link = (zs.link = { how: "lost", newest: null, hosts: null, ticks: 0, fills: 0, bytes: 0, drops: 0, stopped: false, error: "" });
-  let ws = null, gen = 0, tries = 0, heard = 0, wanted = 0, polling = false, timer = 0, last = "";
+  let ws = null, gen = 0, tries = 0, heard = 0, wanted = 0, polling = false, timer = 0, again = 0, last = "";
 
   const base = () => zs.config().base || "/";
   let config = null;
@@ -118,6 +118,11 @@
       if (h.op === "status") onStatus(h);
       else if (h.op === "error") {
         link.error = h.text;
+        // A panel that could not be filled is asked for again; the picture before stays.
+        if (h.id && !again) again = setTimeout(() => {
+          again = 0;
+          zs.rewatch(true);
+        }, 3000);
         console.warn("zonescope:", h.text);
       }
       return;
