@@ -1,0 +1,172 @@
+"""A real dtrace over a real sshd: a known load comes out as its known number, and nothing is left running."""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from collectors.base import Batch, Context
+from collectors.dtrace import compose, framing
+from collectors.links import Link, Sink, make_link
+from collectors.sources.dtrace import SOURCE
+from frames.metrics import question
+from frames.questions import Question
+from tests.dtrace import real
+from tests.sshd import Sshd, wait_for
+
+pytestmark = [pytest.mark.dtrace, pytest.mark.sshd, real.needed]
+
+
+@pytest.fixture
+def link(tmp_path: Path) -> Iterator[Link]:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "dtrace").symlink_to(real.DTRACE)
+    with Sshd(tmp_path, env={"PATH": f"{tools}:{os.environ['PATH']}"}) as server:
+        link = make_link(server.link_options("box"))
+        link.connect()
+        yield link
+        link.close()
+
+
+def dtraces(question_id: str) -> list[psutil.Process]:
+    """Processes of any kind whose command line carries the question's program."""
+    mark = f"/* zonescope {question_id} */"
+    found = []
+    for p in psutil.process_iter(["cmdline", "status"]):
+        if p.info["status"] != psutil.STATUS_ZOMBIE and any(mark in word for word in p.info["cmdline"] or []):
+            found.append(p)
+    return found
+
+
+class Asked:
+    """A question running on the host; its batches as they come."""
+
+    def __init__(self, link: Link, q: Question, limit: int = 60) -> None:
+        self.question = q
+        self.parser = framing.FrameParser(Context("box", "linux", 1.0), q)
+        self.batches: queue.Queue[Batch] = queue.Queue()
+        self.ended: list[tuple[int | None, str]] = []
+        self.late: list[float] = []
+        self.running = link.start(
+            compose.command(compose.program(q, "linux", limit=limit)),
+            Sink(lines=self._lines, errors=self._errors, closed=lambda status, why: self.ended.append((status, why))),
+        )
+
+    def _lines(self, at: float, lines: list[str]) -> None:
+        for line in lines:
+            for batch in self.parser.feed(line, at):
+                self.late.append(at - (batch.time or 0.0))
+                self.batches.put(batch)
+
+    def _errors(self, at: float, lines: list[str]) -> None:
+        for line in lines:
+            self.parser.error(line, at)
+
+    def started(self) -> None:
+        wait_for(lambda: self.parser.running or self.ended, "dtrace has attached its probes", 90)
+        assert self.parser.running, (self.ended, self.parser.complaints)
+
+    def total(self, keys: list[str], at_least: int, seconds: float = 20.0) -> int:
+        """Events of `keys` over all intervals until there are `at_least`, and one interval more."""
+        total, end, more = 0, time.monotonic() + seconds, 1
+        while more >= 0:
+            assert time.monotonic() < end, f"{total} of {at_least} events of {keys}: {self.parser.complaints}"
+            try:
+                batch = self.batches.get(timeout=1.0)
+            except queue.Empty:
+                continue
+            columns = batch.columns
+            assert columns["drops"][0] == 0
+            for row, value, counts in zip(columns["keys"], columns["value"], columns["counts"], strict=True):
+                if row == keys:
+                    total += sum(counts) if counts is not None else int(value)
+            more -= total >= at_least
+        return total
+
+    def stop(self) -> None:
+        self.running.stop()
+        wait_for(lambda: self.ended, "the command has ended")
+        wait_for(lambda: not dtraces(self.question.id), "no process of it is left on the host")
+
+
+def test_a_loop_of_getpid_is_counted_exactly(link: Link) -> None:
+    calls = 12_345
+    loop = f"import os, time, sys; sys.stdin.readline(); [os.getppid() for _ in range({calls})]; time.sleep(30)"
+    with subprocess.Popen([sys.executable, "-c", loop], stdin=subprocess.PIPE, text=True) as child:
+        asked = Asked(link, question(f"syscalls/by=syscall,pid/where=and(pid={child.pid},syscall=getppid)"))
+        asked.started()
+        assert child.stdin
+        child.stdin.write("\n")
+        child.stdin.flush()
+        assert asked.total(["getppid", str(child.pid)], calls) == calls
+        asked.stop()
+        child.kill()
+
+
+def test_direct_writes_of_dd_are_counted_and_timed(link: Link, tmp_path: Path) -> None:
+    writes, size = 400, 65_536
+    with subprocess.Popen(
+        ["sh", "-c", f"read go; exec dd if=/dev/zero of={tmp_path}/f bs={size} count={writes} oflag=direct"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as dd:
+        # By the process that started the I/O, so that other work on the disk is not counted.
+        asked = Asked(link, question(f"disk_io/by=pid,operation,latency/where=and(pid={dd.pid},size={size})"))
+        asked.started()
+        assert dd.stdin
+        dd.stdin.write("\n")
+        dd.stdin.flush()
+        assert asked.total([str(dd.pid), "write"], writes) == writes
+        assert dd.wait() == 0
+        asked.stop()
+    # Printed and here within a fraction of a second of the interval's end.
+    assert sorted(asked.late)[len(asked.late) // 2] < 1.0
+
+
+def test_the_standing_source_follows_an_idle_host(link: Link) -> None:
+    """An idle CPU fires no tick under Linux: intervals must come all the same, one a second."""
+    (variant,) = SOURCE.variants_for("linux")
+    status, _, err = link.run(f"({variant.probe}) >/dev/null", timeout=60)
+    assert status == 0, err
+    ctx = Context("box", "linux", 1.0)
+    parser = variant.parser(ctx)
+    batches: list[Batch] = []
+
+    def lines(at: float, new: list[str]) -> None:
+        for line in new:
+            batches.extend(parser.feed(line, at))
+
+    running = link.start(variant.command(ctx), Sink(lines=lines))
+    wait_for(lambda: len(batches) >= 6, "six intervals", 60)
+    running.stop()
+    times = [b.time or 0.0 for b in batches[:6]]
+    assert 4.5 < times[-1] - times[0] < 6.5
+    assert all(set(b.columns["agg"]) == {"quantize"} for b in batches)
+    wait_for(lambda: not dtraces("disk_io/by=device,latency"), "no process of it is left on the host")
+
+
+def test_a_time_limit_ends_it_on_the_host_itself(link: Link) -> None:
+    asked = Asked(link, question("thread_samples/by=mode"), limit=2)
+    asked.started()
+    wait_for(lambda: asked.ended, "it has ended by itself", 30)
+    assert asked.ended[0][0] == 0
+    assert asked.batches.qsize() == 2
+
+
+def test_a_severed_link_leaves_no_dtrace(link: Link, tmp_path: Path) -> None:
+    q = question("syscalls/by=execname")
+    asked = Asked(link, q)
+    asked.started()
+    assert dtraces(q.id)
+    link.close()
+    wait_for(lambda: not dtraces(q.id), "no process of it is left on the host")
