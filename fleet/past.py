@@ -1,7 +1,8 @@
 """Writes a past of the simulated site into a history: the same model as the present, without SSH.
 
-`python -m fleet.past --store DIR` : the newest half hour by seconds, two days by minutes, 400 days of capacity by
-hours. The rows are those that the collector would have made of the tools' text, but exact where the tools round.
+`python -m fleet.past --store DIR`: the newest half hour by seconds, a day and the two nights before by minutes,
+400 days of capacity by hours. The rows are those that the collector would have made of the tools' text, but exact
+where the tools round.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from fleet.live import SWAP, Live
 from fleet.model import Block, HostModel, Row, models
 from fleet.noise import Floats
 from fleet.run import STARTED
-from fleet.scenario import DAY, Scenario, scenario
+from fleet.scenario import DAY, Scenario, last_night, scenario
 from fleet.site import GIB, Host, Site, site_of
 
 if TYPE_CHECKING:
@@ -82,29 +83,7 @@ class Past:
         old = m.host.release == "u5"
         cache = any(d.role == "cache" for d in m.disks)
         out: Columns = {}
-        for name in [
-            "size",
-            "c",
-            "c_min",
-            "c_max",
-            "p",
-            "hits",
-            "misses",
-            "demand_data_hits",
-            "demand_data_misses",
-            "demand_metadata_hits",
-            "demand_metadata_misses",
-            "prefetch_data_hits",
-            "prefetch_data_misses",
-            "prefetch_metadata_hits",
-            "prefetch_metadata_misses",
-            "mru_hits",
-            "mfu_hits",
-            "mru_ghost_hits",
-            "mfu_ghost_hits",
-            "deleted",
-            "evict_skip",
-        ]:
+        for name in ARC:
             out[name] = b.arc[name]
         if not old:
             out["memory_throttle"] = b.arc["memory_throttle_count"]
@@ -257,6 +236,14 @@ class Past:
         return out
 
 
+ARC = (
+    "size", "c", "c_min", "c_max", "p", "hits", "misses", "demand_data_hits", "demand_data_misses",
+    "demand_metadata_hits", "demand_metadata_misses", "prefetch_data_hits", "prefetch_data_misses",
+    "prefetch_metadata_hits", "prefetch_metadata_misses", "mru_hits", "mfu_hits", "mru_ghost_hits", "mfu_ghost_hits",
+    "deleted", "evict_skip",
+)  # fmt: skip
+"""What every release's arcstats have."""
+
 SECONDS: tuple[str, ...] = (
     "zpool_iostat", "arcstats", "zone_usage", "zone_io", "disk_io", "host_load", "net_io", "dtrace",
 )  # fmt: skip
@@ -331,13 +318,7 @@ def _datasets(past: Past, times: Sequence[int], snapshots: bool) -> pa.Table | N
                     }  # fmt: skip
                 for k, v in row.items():
                     rows.setdefault(k, []).append(v)
-    if not rows:
-        return None
-    stamp = pa.timestamp("us", tz="UTC")
-    kinds = {"time": stamp, "creation": stamp}
-    return pa.table(
-        {k: pa.array(v, type=pa.int64()).cast(kinds[k]) if k in kinds else pa.array(v) for k, v in rows.items()}
-    )
+    return _stamped(rows)
 
 
 def _scans(past: Past, times: Sequence[int]) -> tuple[pa.Table | None, pa.Table | None]:
@@ -387,16 +368,16 @@ def _scans(past: Past, times: Sequence[int]) -> tuple[pa.Table | None, pa.Table 
                             "write_errors": 0.0, "cksum_errors": 0.0, "note": "",
                         },
                     )  # fmt: skip
+    return _stamped(states), _stamped(scans)
+
+
+def _stamped(rows: dict[str, list[Any]]) -> pa.Table | None:
+    """Column lists as a table; `time` and `creation` are microseconds since the epoch."""
+    if not rows:
+        return None
     stamp = pa.timestamp("us", tz="UTC")
-
-    def made(rows: dict[str, list[Any]]) -> pa.Table | None:
-        if not rows:
-            return None
-        return pa.table(
-            {k: pa.array(v, type=pa.int64()).cast(stamp) if k == "time" else pa.array(v) for k, v in rows.items()}
-        )
-
-    return made(states), made(scans)
+    made = {k: pa.array(v) for k, v in rows.items()}
+    return pa.table({k: v.cast(pa.int64()).cast(stamp) if k in ("time", "creation") else v for k, v in made.items()})
 
 
 def _events(past: Past, since: float, until: float) -> pa.Table | None:
@@ -428,14 +409,15 @@ def write(
     seed: int = 1,
     hosts: int | list[str] | None = None,
     seconds: int = 1800,
-    days: float = 2.0,
+    days: float = 1.0,
     capacity_days: int = 400,
     top_up: bool = False,
 ) -> dict[str, int]:
     """Write a past that ends at `until` (epoch seconds, default now) into the history in `folder`.
 
-    The newest `seconds` by seconds, before them `days` by minutes, before those `capacity_days` of capacity and
-    data sets by hours. `start`, `offset`, `seed`, `hosts` as of the fleet whose present goes on from here.
+    The newest `seconds` by seconds; before them `days` by minutes and the two newest nights (01:00 to 04:00 UTC),
+    which differ by an incident; before those `capacity_days` of capacity by hours (the oldest by six hours).
+    `start`, `offset`, `seed`, `hosts` as of the fleet whose present goes on from here.
     `top_up`: when done, write by seconds also what passed meanwhile. Returns rows written per table.
     Raises frames.store.StoreError where another collector writes.
     """
@@ -464,28 +446,32 @@ def _write(
             written[name] = written.get(name, 0) + frame.num_rows
 
     fine = (end - seconds) // 60 * 60
-    coarse = int(fine - days * DAY)
+    coarse = int(fine - days * DAY) // 60 * 60
     oldest = int(end - capacity_days * DAY) // 3600 * 3600
-    hours = np.arange(oldest, coarse, 3600, dtype=np.int64)
+    recent = max(oldest, end // 3600 * 3600 - 60 * DAY)
+    hours = np.concatenate([np.arange(oldest, recent, 6 * 3600), np.arange(recent, coarse, 3600)]).astype(np.int64)
     minutes = np.arange(coarse, end, 60, dtype=np.int64)
-    if len(hours) or len(minutes):
-        times = np.concatenate([hours, minutes])
-        frames = [table(m.host, times, past.pool_capacity(m, times.astype(np.float64))) for m in past.models.values()]
-        put("pool_capacity", _union(frames), "1m")
-    # Capacity is also read off the pools' own rows; one row of each pool an hour is enough for a year.
+    times = np.concatenate([hours, minutes])
+    put(
+        "pool_capacity",
+        _union([table(m.host, times, past.pool_capacity(m, times.astype(np.float64))) for m in past.models.values()]),
+        "1m",
+    )
     if len(hours):
+        # Capacity is also read off the pools' own rows; one row of each pool an hour is enough for a year.
         put("zpool_iostat", _union([_pools_by_hour(m, hours) for m in past.models.values()]), "1m")
-        put("dataset_usage", _datasets(past, [int(h) for h in hours[::168]], False), "1m")
-    if coarse < fine:
-        blocks = past.blocks(coarse + 60, (fine - coarse) // 60, 60)
+        put("dataset_usage", _datasets(past, [int(h) for h in hours[::28]], False), "1m")
+    spans = _spans(coarse, fine, past.what.start)
+    if spans:
+        blocks = [past.blocks(first + 60, (last - first) // 60, 60) for first, last in spans]
         for name in SECONDS:
-            frame = _seconds(past, name, blocks)
+            frame = _union([f for b in blocks if (f := _seconds(past, name, b)) is not None])
             if frame is not None:
                 # A minute's row is stamped with its beginning.
-                frame = frame.set_column(0, "time", _shifted(frame["time"], -60))
-                put(name, frame, "1m")
-        put("dataset_usage", _datasets(past, list(range(coarse, fine, 1800)), False), "1m")
-        status, scans = _scans(past, list(range(coarse, fine, 600)))
+                put(name, frame.set_column(0, "time", _shifted(frame["time"], -60)), "1m")
+        every = [t for first, last in spans for t in range(first, last, 600)]
+        put("dataset_usage", _datasets(past, every[::3], False), "1m")
+        status, scans = _scans(past, every)
         put("zpool_status", status, "1m")
         put("pool_scan", scans, "1m")
     _put_seconds(past, put, fine, end)
@@ -494,6 +480,15 @@ def _write(
     if top_up and (now := int(time.time())) > end:
         _put_seconds(past, put, end, now)
     return written
+
+
+def _spans(coarse: int, fine: int, start: float) -> list[tuple[int, int]]:
+    """What is written by minutes, from old to new: the two nights (as far as older than `coarse`), then the rest."""
+    if coarse >= fine:
+        return []
+    night = int(last_night(start, 1.0))
+    nights = [(n, min(n + 3 * 3600, coarse)) for n in (night - DAY, night) if n < coarse]
+    return [*nights, (coarse, fine)]
 
 
 def _put_seconds(past: Past, put: Callable[..., None], first: int, end: int) -> None:
@@ -551,16 +546,23 @@ def main() -> None:
     parser.add_argument("--scenario", default="quiet")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=int, default=1800, help="how much of it by seconds")
-    parser.add_argument("--days", type=float, default=2.0, help="how much of it by minutes")
+    parser.add_argument("--days", type=float, default=1.0, help="how much of it by minutes")
     parser.add_argument("--capacity-days", type=int, default=400, help="how much capacity by hours")
     a = parser.parse_args()
-    said = started(a.fleet or a.store.parent, 10.0)
+    said = started(a.fleet or a.store.parent, 5.0)
     begun = time.monotonic()
     written = write(
-        a.store, scenario_name=said.get("scenario", a.scenario), start=said.get("start"), seed=int(said.get("seed", a.seed)),
-        offset=float(said.get("offset", 0.0)), hosts=said.get("hosts"), seconds=a.seconds, days=a.days,
-        capacity_days=a.capacity_days, top_up=True,
-    )  # fmt: skip
+        a.store,
+        scenario_name=said.get("scenario", a.scenario),
+        start=said.get("start"),
+        seed=int(said.get("seed", a.seed)),
+        offset=float(said.get("offset", 0.0)),
+        hosts=said.get("hosts"),
+        seconds=a.seconds,
+        days=a.days,
+        capacity_days=a.capacity_days,
+        top_up=True,
+    )
     print(f"{sum(written.values())} rows in {time.monotonic() - begun:.1f} s", flush=True)
 
 

@@ -75,7 +75,8 @@ class Fleet:
         self.folder.mkdir(parents=True, exist_ok=True)
         site = site_of(self.hosts)
         told = {
-            "scenario": self.scenario, "seed": self.seed, "start": self.start_time, "offset": self.offset, "hosts": self.hosts,
+            "scenario": self.scenario, "seed": self.seed, "start": self.start_time, "offset": self.offset,
+            "hosts": self.hosts,
         }  # fmt: skip
         (self.folder / STARTED).write_text(json.dumps(told))
         names = [h.name for h in site.hosts]
