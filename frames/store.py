@@ -244,7 +244,8 @@ class Store:
             if not self._attached and (self.folder / CATALOG).exists():
                 try:
                     con = connect(self.folder, read_only=True, memory=self._memory)
-                    con.execute("SELECT 1 FROM lake.mark LIMIT 1")
+                    # To its end: a result that is left open keeps the catalog locked, and no commit gets through.
+                    con.execute("SELECT 1 FROM lake.mark LIMIT 1").fetchall()
                     self._con, self._attached = con, True
                     self._local = threading.local()
                 except duckdb.Error as e:
@@ -420,7 +421,7 @@ class Store:
         last = [float(seconds[1])] if seconds else []
         first += self._coverage(0.0).values()
         if self._attached:
-            row = self._cursor().execute("SELECT max(epoch_us(last)) FROM lake.mark").fetchone()
+            row = self._cursor().execute("SELECT max(epoch_us(last)) FROM lake.mark").fetchall()[0]
             if row and row[0]:
                 last.append(row[0] / 1e6)
         return (min(first), max(last)) if first and last else None
