@@ -64,6 +64,14 @@ def recipe(question: Question, os: OS, probes: Iterable[str] | None = None) -> R
     raise NoRecipe(f"{question.metric.noun} has no field {lacking} on {os}")
 
 
+def require(needed: Iterable[str], have: Iterable[str]) -> None:
+    """Raises NoRecipe unless every probe of `needed` is among `have` (as provider:module:function:name)."""
+    there = list(have)
+    lacking = [p for p in needed if not _listed(p, there)]
+    if lacking:
+        raise NoRecipe(f"the host has no probe {', '.join(lacking)}")
+
+
 def _listed(probe: str, have: list[str]) -> bool:
     pattern = re.compile(
         ":".join(re.escape(part).replace(r"\*", "[^:]*") or "[^:]*" for part in probe.split(":")), re.ASCII
@@ -114,7 +122,7 @@ def program(question: Question, os: OS, *, interval: int = 1, limit: int = 0, re
     Its output is described in `collectors.dtrace.framing`. Raises NoRecipe.
     """
     r = recipe_ or recipe(question, os)
-    names, begin = _Names(r), _Names(r, 0)
+    names, early = _Names(r), _Names(r, 0)
     used = {name for f in _fields(question) for name in re.findall(r"\{(\w+)\}", r.fields[f])}
     used |= set(re.findall(r"\{(\w+)\}", " ".join((r.value, r.match, r.fire_if))))
     if used:
@@ -123,9 +131,9 @@ def program(question: Question, os: OS, *, interval: int = 1, limit: int = 0, re
 
     clauses: list[str] = []
     if saves:
-        body = " ".join(f"{begin.saved(s)} = {begin.expand(r.saves[s])};" for s in saves)
+        body = " ".join(f"{early.saved(s)} = {early.expand(r.saves[s])};" for s in saves)
         clauses += r.first
-        clauses.append(_clause(r.enter, [begin.expand(r.enter_if)], body))
+        clauses.append(_clause(r.enter, [early.expand(r.enter_if)], body))
     matched = [names.saved("start"), names.expand(r.match)] if saves else [names.expand(r.match)]
     conditions = [*matched, names.expand(r.fire_if)]
     where = [_condition(question.where, names)] if question.where is not None else []
@@ -153,7 +161,7 @@ def program(question: Question, os: OS, *, interval: int = 1, limit: int = 0, re
         clauses.append(_clause(r.fire, matched, body))
 
     answer = f"{''.join(formats)}{agg}%@dzs1 yek" if numeric else f"{''.join(formats)}{agg}=%@d"
-    return fold([*_begin(question.id, interval), *clauses, *frame(answer, os, interval, limit)])
+    return fold([*begin(question.id, interval), *clauses, *frame(answer, os, interval, limit)])
 
 
 def fold(clauses: Iterable[str]) -> str:
@@ -178,11 +186,12 @@ def _clause(probes: Iterable[str], conditions: Iterable[str], body: str) -> str:
     return f"{','.join(probes)} {f'/{test}/ ' if test else ''}{{ {body} }}"
 
 
-def _begin(title: str, interval: int) -> list[str]:
+def begin(title: str, interval: int) -> list[str]:
+    """The clauses before a program's own: its title as a comment, its start, its faults."""
     return [
         f"/* zonescope {title[:600]} */",
         f"dtrace:::BEGIN {{ zs_from = walltimestamp; zs_due = timestamp + {interval * 10**9}; zs_n = 0; zs_faults = 0;"
-        f' printf("zs1 start %d %s\\n", walltimestamp, {literal(title[:200])}); }}',
+        f' printf("zs1 start %d %s %d\\n", walltimestamp, {literal(title[:200])}, $pid); }}',
         "dtrace:::ERROR { zs_faults++; }",
     ]
 

@@ -30,9 +30,9 @@ intervals of the standing question on a Solaris host::
     Before the program, where the system has them: the kernel's name of a disk and what people call it (Solaris
     and illumos: sd3 is c3t0d0). Printed by the shell command around dtrace. May be missing altogether; then keys
     stay as the kernel names them.
-``start WALLTIMESTAMP QUESTION``
-    Printed by BEGIN: every probe is attached. Times are walltimestamp, nanoseconds since the epoch by the host's
-    clock.
+``start WALLTIMESTAMP QUESTION [PID]``
+    Printed by BEGIN: every probe is attached. PID is dtrace's own, for a look at what it costs. Times are
+    walltimestamp, nanoseconds since the epoch by the host's clock.
 ``begin N FROM TO`` … ``end N TO [FAULTS]``
     One interval, N counting from 1. Printed in one clause, so nothing stands between them but the answer of this
     interval; an interval whose ``end`` carries another N or TO was cut and is dropped. An interval without events
@@ -73,6 +73,24 @@ _KEY = re.compile(r"#(-?\d+) |(\d{1,6}):")
 _BUCKETS = re.compile(r"quantize|lquantize -?\d+ -?\d+ \d+|stack")
 _MAX_ROWS = 10_000
 """Keys of one interval; more are dropped and counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a parser must know of a program: its id, which keys are devices, the kind of its answer."""
+
+    id: str
+    agg: str
+    bounds: str = ""
+    devices: tuple[int, ...] = ()
+
+    @staticmethod
+    def of(question: Question) -> Expected:
+        devices = tuple(i for i, f in enumerate(question.discrete) if f.name == "device")
+        if question.numeric is None:
+            return Expected(question.id, "count" if question.metric.unit == "1" else "sum", devices=devices)
+        bounds_ = question.numeric.bounds
+        return Expected(question.id, bounds_.partition(":")[0], bounds_, devices)
 
 
 @dataclass(slots=True)
@@ -125,10 +143,9 @@ class FrameParser:
     what dtrace said it dropped since the interval before, plus the program's own faults.
     """
 
-    def __init__(self, ctx: Context, question: Question) -> None:
-        self.ctx, self.question = ctx, question
-        self._id = question.id
-        self._devices = [i for i, f in enumerate(question.discrete) if f.name == "device"]
+    def __init__(self, ctx: Context, asked: Question | Expected) -> None:
+        self.ctx = ctx
+        self._expected = asked if isinstance(asked, Expected) else Expected.of(asked)
         self._alias: dict[str, str] = {}
         self._line_no = 0
         self._interval: _Interval | None = None
@@ -139,6 +156,10 @@ class FrameParser:
         self._drops = 0.0
         self.running = False
         """BEGIN has fired: every probe is attached."""
+        self.pid: int | None = None
+        """dtrace's own, once it is running."""
+        self.dropped = 0.0
+        """Records lost so far, faults included."""
         self.complaints: list[str] = []
         """The last lines of stderr that are not drops."""
 
@@ -196,6 +217,8 @@ class FrameParser:
             self._alias[device] = name
         elif word == "start":
             self.running = True
+            pid = rest.rsplit(" ", 1)[-1]
+            self.pid = int(pid) if rest.count(" ") == 2 and pid.isdigit() else None
         return []
 
     def _head(self, text: str) -> None:
@@ -244,19 +267,20 @@ class FrameParser:
         if len(self._interval.rows) >= _MAX_ROWS:
             self._interval.surplus += 1
             return
-        for i in self._devices:
+        for i in self._expected.devices:
             if i < len(row.keys):
                 row.keys[i] = self._alias.get(row.keys[i], row.keys[i])
         self._interval.rows.append(row)
 
     def _batch(self, interval: _Interval, faults: int) -> Batch:
         dropped, self._drops = self._drops + faults + interval.surplus, 0.0
+        self.dropped += dropped
         rows = interval.rows or [self._nothing()]
         n = len(rows)
         return Batch(
             "dtrace",
             {
-                "question": [self._id] * n,
+                "question": [self._expected.id] * n,
                 "keys": [r.keys for r in rows],
                 "value": [r.value for r in rows],
                 "agg": [r.agg for r in rows],
@@ -268,12 +292,7 @@ class FrameParser:
         )
 
     def _nothing(self) -> _Row:
-        numeric = self.question.numeric
-        if numeric is None:
-            return _Row([], "count" if self.question.metric.unit == "1" else "sum", value=0.0)
-        return _Row(
-            [],
-            numeric.bounds.partition(":")[0],
-            bounds=numeric.bounds,
-            counts=[0] * len(bounds(numeric.bounds)),
-        )
+        e = self._expected
+        if not e.bounds:
+            return _Row([], e.agg, value=0.0)
+        return _Row([], e.agg, bounds=e.bounds, counts=[0] * len(bounds(e.bounds)))

@@ -1,0 +1,258 @@
+"""The one door that D programs pass: checks, limits and records. No clock, no link: the engine tells it both.
+
+A run is asked for, started, watched and ended. It is refused unless the inventory allows its metric or script on
+that host (``dtrace = ["disk_io", "syscalls"]``, or ``"*"``), and ends after its time limit, when nobody watches,
+when the link drops, and when drops or its own CPU share stay over a bound. Each refusal, start and end is an event.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from collectors.base import OS
+from collectors.dtrace import compose, scripts
+from collectors.dtrace.framing import Expected
+from frames import metrics
+from frames.metrics import METRICS
+from frames.questions import QuestionError
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Bounds of every run; times in seconds."""
+
+    at_once: int = 4
+    """Runs on one host, the standing question not counted."""
+    limit: float = 3600.0
+    """Longest duration that may be asked for."""
+    default: float = 600.0
+    unwatched: float = 60.0
+    """A run that nobody has watched for so long ends."""
+    attach: float = 120.0
+    """A program that has not attached its probes by then ends (a loaded host takes 40 s)."""
+    drops: float = 1000.0
+    """Dropped records a second, …"""
+    drops_for: float = 10.0
+    """… as a mean over so many seconds."""
+    cpu: float = 0.25
+    """Share of one CPU that dtrace itself may use as a mean over `cpu_for`."""
+    cpu_for: float = 30.0
+    look: float = 10.0
+    """How often the engine should ask the host for dtrace's CPU time (`Run.cpu_command`)."""
+
+
+class Refused(Exception):
+    """A run that may not start: why, in a sentence."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One program on one host. `command` is what a link starts; `limit` ends it on the host itself."""
+
+    id: str
+    host: str
+    name: str
+    who: str
+    command: str
+    expected: Expected
+    asked: float
+    limit: float
+    watchers: set[str]
+    seen: float
+    """When somebody watched it last."""
+    started: float | None = None
+    pid: int | None = None
+    lost: list[tuple[float, float]] = field(default_factory=list)
+    cpu: list[tuple[float, float]] = field(default_factory=list)
+    stopping: str = ""
+
+    @property
+    def cpu_command(self) -> str:
+        """sh command that prints dtrace's CPU time so far ('' while its pid is unknown); see `cpu_seconds`."""
+        return f"ps -o time= -p {self.pid}" if self.pid else ""
+
+
+def cpu_seconds(text: str) -> float | None:
+    """Seconds of a ps time: '[[dd-]hh:]mm:ss[.cc]'; None for anything else (the process is gone)."""
+    m = re.fullmatch(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+(?:\.\d+)?)", text.strip())
+    if not m:
+        return None
+    days, hours, minutes = (int(g or 0) for g in m.groups()[:3])
+    return ((days * 24 + hours) * 60 + minutes) * 60 + float(m[4])
+
+
+class Door:
+    """All runs of one collector. Methods take the time `now` (seconds, monotonic over a run)."""
+
+    def __init__(self, policy: Policy | None = None) -> None:
+        self.policy = policy or Policy()
+        self.runs: dict[str, Run] = {}
+        self._events: list[dict[str, Any]] = []
+        self._ids = itertools.count(1)
+
+    def ask(
+        self,
+        host: str,
+        name: str,
+        who: str,
+        now: float,
+        *,
+        os: OS,
+        allowed: Sequence[str],
+        interval: int = 1,
+        duration: float | None = None,
+        probes: Iterable[str] | None = None,
+    ) -> Run:
+        """A run of `name`, a question's id or a script's name, that the engine is to start; or the one that is
+        already under way with the same name on that host, which `who` then watches too.
+
+        `probes`: what `dtrace -l` shows there, if known. Raises Refused with the reason, which is an event as well.
+        """
+        try:
+            for run in self.runs.values():
+                if (run.host, run.name) == (host, name) and not run.stopping:
+                    self._allowed(name, host, allowed)
+                    self.watch(run, who, now)
+                    return run
+            return self._admit(host, name, who, now, os, allowed, interval, duration, probes)
+        except Refused as e:
+            self._event(host, name, "warn", f"D question refused: {e}", who)
+            raise
+
+    def _admit(
+        self,
+        host: str,
+        name: str,
+        who: str,
+        now: float,
+        os: OS,
+        allowed: Sequence[str],
+        interval: int,
+        duration: float | None,
+        probes: Iterable[str] | None,
+    ) -> Run:
+        self._allowed(name, host, allowed)
+        busy = [r for r in self.runs.values() if r.host == host]
+        if len(busy) >= self.policy.at_once:
+            names = ", ".join(r.name for r in busy)
+            raise Refused(f"{len(busy)} programs are running on {host} already ({names}); stop one first")
+        limit = self.policy.default if duration is None else duration
+        if not 1 <= interval <= 60 or not interval <= limit <= self.policy.limit:
+            raise Refused(
+                f"an interval is 1 to 60 s, a duration at most {self.policy.limit:.0f} s; not {interval} and {limit:g}"
+            )
+        try:
+            if any(s.name == name for s in scripts.load()):
+                script = scripts.choose(name, os)
+                if probes is not None:
+                    compose.require(script.probes, probes)
+                source, expected = script.program(os, interval=interval, limit=int(limit)), script.expected
+            else:
+                question = metrics.question(name)
+                found = compose.recipe(question, os, probes)
+                source = compose.program(question, os, interval=interval, limit=int(limit), recipe_=found)
+                expected = Expected.of(question)
+            command = compose.command(source)
+        except (compose.NoRecipe, QuestionError, ValueError) as e:
+            raise Refused(str(e)) from e
+        run = Run(f"{host}-{next(self._ids)}", host, name, who, command, expected, now, limit, {who}, now)
+        self.runs[run.id] = run
+        return run
+
+    def _allowed(self, name: str, host: str, allowed: Sequence[str]) -> None:
+        metric = name.partition("/")[0]
+        if metric not in METRICS and not any(s.name == metric for s in scripts.load()):
+            raise Refused(f"there is no metric or script {metric!r}")
+        if metric not in allowed and "*" not in allowed:
+            line = ", ".join(f'"{a}"' for a in [*allowed, metric])
+            raise Refused(f"{metric} is not allowed on {host}; to allow it: [hosts.{host}] dtrace = [{line}]")
+
+    # -- what the engine tells ---------------------------------------------------------------------------------
+
+    def attached(self, run: Run, now: float, pid: int | None = None) -> None:
+        """Its first line has come: the probes are attached and its time runs."""
+        if run.started is None:
+            run.started, run.pid = now, pid
+            self._event(run.host, run.name, "info", f"D question started for {run.limit:g} s", run.who)
+
+    def watch(self, run: Run, who: str, now: float) -> None:
+        """`who` still looks at it."""
+        run.watchers.add(who)
+        run.seen = now
+
+    def leave(self, run: Run, who: str) -> None:
+        """`who` no longer looks at it; somebody else may come back within `Policy.unwatched`."""
+        run.watchers.discard(who)
+
+    def dropped(self, run: Run, now: float, total: float) -> None:
+        """`total` records lost so far (`FrameParser.dropped`)."""
+        run.lost = [(t, n) for t, n in run.lost if t >= now - self.policy.drops_for] + [(now, total)]
+
+    def spent(self, run: Run, now: float, seconds: float) -> None:
+        """`seconds` of CPU time that its dtrace has used so far."""
+        run.cpu = [(t, s) for t, s in run.cpu if t >= now - 2 * self.policy.cpu_for] + [(now, seconds)]
+
+    def stop(self, run: Run, who: str) -> None:
+        """A person ends it; `due` names it next."""
+        run.stopping = run.stopping or f"stopped by {who}"
+
+    def link_lost(self, host: str) -> None:
+        """The link is gone, and with it every run of the host."""
+        for run in [r for r in self.runs.values() if r.host == host]:
+            self.ended(run, "the link dropped")
+
+    def ended(self, run: Run, why: str = "") -> None:
+        """The command is over. `why`: what it said last, if it was not told to stop."""
+        if self.runs.pop(run.id, None):
+            why = run.stopping or why or "it ended by itself"
+            usual = run.stopping.startswith(("stopped by", "its time", "nobody")) or why == "it ended by itself"
+            self._event(run.host, run.name, "info" if usual else "warn", f"D question ended: {why}", run.who)
+
+    # -- what the engine must do -------------------------------------------------------------------------------
+
+    def due(self, now: float) -> list[Run]:
+        """Runs to stop now; each says why in `stopping`. They stay until `ended`."""
+        out = []
+        for run in self.runs.values():
+            run.stopping = run.stopping or self._verdict(run, now)
+            if run.stopping:
+                out.append(run)
+        return out
+
+    def _verdict(self, run: Run, now: float) -> str:
+        p = self.policy
+        if run.started is None:
+            return f"its probes were not attached within {p.attach:g} s" if now - run.asked > p.attach else ""
+        if now - run.started > run.limit + 5.0:
+            return f"its time of {run.limit:g} s is over"
+        if now - run.seen > p.unwatched:
+            return f"nobody has watched it for {p.unwatched:g} s"
+        share = _slope(run.lost, p.drops_for * 0.8)
+        if share is not None and share > p.drops:
+            return f"it dropped {share:.0f} records a second (bound {p.drops:g})"
+        share = _slope(run.cpu, p.cpu_for)
+        if share is not None and share > p.cpu:
+            return f"dtrace used {share:.0%} of a CPU (bound {p.cpu:.0%})"
+        return ""
+
+    def events(self) -> list[dict[str, Any]]:
+        """Rows of table ``events`` (without time) since the last call."""
+        out, self._events = self._events, []
+        return out
+
+    def _event(self, host: str, what: str, severity: str, text: str, who: str) -> None:
+        self._events.append(
+            {"host": host, "kind": "dtrace", "object": what, "severity": severity, "text": text, "who": who}
+        )
+
+
+def _slope(points: list[tuple[float, float]], over: float) -> float | None:
+    """Mean rate of a counter over the last `over` seconds or more, None before there are so many."""
+    if len(points) < 2 or points[-1][0] - points[0][0] < over:
+        return None
+    first = [p for p in points if p[0] <= points[-1][0] - over][-1]
+    return (points[-1][1] - first[1]) / (points[-1][0] - first[0])

@@ -1,0 +1,14 @@
+/*
+ * meaning:   on-CPU stacks of the kernel, by executable
+ * systems:   linux
+ * privilege: root
+ * cost:      low: 97 samples a second on each CPU
+ * keys:      execname stack
+ * value:     count
+ * unit:      1
+ */
+profile:::profile-97
+/arg0 && pid != 0/
+{
+	@q[strlen(execname), execname, stack()] = count();
+}
