@@ -87,6 +87,16 @@ class Link(Protocol):
     @property
     def alive(self) -> bool: ...
 
+    @property
+    def broken(self) -> str:
+        """Why the connection is no more ("no answer for 10 s"); empty while it is, and after `close`."""
+        ...
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What was learnt on the way: login_shell_seconds, login_shell_noise (its lines), ssh_server, ssh_cipher."""
+        ...
+
     def start(self, command: str, sink: Sink, *, limits: Limits | None = None, pty: bool = False) -> Running: ...
 
     def run(self, command: str, timeout: float = 20.0) -> tuple[int | None, str, str]:

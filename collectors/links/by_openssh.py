@@ -38,10 +38,27 @@ _NUMBERS = itertools.count()
 
 @cache
 def _folder() -> Path:
-    """Where the control sockets of this process are; not under a long TMPDIR, as their paths have 107 bytes."""
-    folder = Path(tempfile.mkdtemp(prefix="zonescope-", dir="/tmp"))
+    """Where the control sockets of this process are; not under a long TMPDIR, as their paths have 107 bytes.
+
+    Removed at exit, and by the next process where this one was killed.
+    """
+    for old in Path("/tmp").glob("zonescope-ssh-*-*"):  # noqa: S108 (mkdtemp's, mode 0700)
+        with contextlib.suppress(OSError):
+            if old.lstat().st_uid == os.getuid() and not _runs(int(old.name.split("-")[2])):
+                shutil.rmtree(old)
+    folder = Path(tempfile.mkdtemp(prefix=f"zonescope-ssh-{os.getpid()}-", dir="/tmp"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 class OpensshLink(Commands):

@@ -273,7 +273,7 @@ class Commands:
 
     def __init__(self, options: LinkOptions) -> None:
         self.options = options
-        self.broken = ""  # why the connection is no more
+        self.broken = ""  # see base.Link
         self._lock = threading.Lock()
         self._commands: set[Command] = set()
         self._slowest = 0.0

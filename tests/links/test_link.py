@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from collectors.lines import CUT
-from collectors.links import Limits, Link, LinkError, LinkOptions, Sink, by_paramiko, make_link
+from collectors.links import Limits, Link, LinkError, LinkOptions, Sink, by_openssh, by_paramiko, make_link
 from collectors.links.config import Route
 from tests.links.heard import Heard
 from tests.sshd import Sshd, processes, wait_for
@@ -270,9 +270,9 @@ def test_what_a_start_up_file_prints_is_cut_off_and_told(tmp_path: Path, kind: s
         (server.home / ".bashrc").write_text("echo Welcome to ms1; echo grumble >&2; sleep 0.3; printf 'no newline'\n")
         link = connect(server.link_options(kind=kind))
         assert link.run("echo out; echo err >&2") == (0, "out\n", "err\n")
-        noise = link.facts["login_shell_noise"].splitlines()  # type: ignore[attr-defined]
+        noise = link.facts["login_shell_noise"].splitlines()
         assert set(noise) == {"Welcome to ms1", "grumble", "no newline"}
-        assert float(link.facts["login_shell_seconds"]) >= 0.3  # type: ignore[attr-defined]
+        assert float(link.facts["login_shell_seconds"]) >= 0.3
 
 
 def test_an_account_without_a_shell_says_so(tmp_path: Path, kind: str, connect: Connect) -> None:
@@ -404,3 +404,14 @@ def test_processes_are_found_by_whole_arguments_only() -> None:
         assert [p.pid for p in processes("77123.5")] == [child.pid]
         assert processes("77123") == []
         child.kill()
+
+
+def test_what_a_killed_process_left_in_tmp_is_removed(server: Sshd, connect: Connect) -> None:
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    left = Path(f"/tmp/zonescope-ssh-{gone.pid}-test")
+    left.mkdir()
+    (left / "0").write_text("")
+    by_openssh._folder.cache_clear()
+    connect(server.link_options(kind="openssh"))
+    assert not left.exists()

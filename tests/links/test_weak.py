@@ -80,7 +80,7 @@ def test_a_dss_host_key(tmp_path: Path, connect: Connect) -> None:
 def test_strong_servers_are_not_given_weak_ones(tmp_path: Path, connect: Connect) -> None:
     with Sshd(tmp_path) as server, capture_logs() as logs:
         link = connect(server.link_options(allow_weak=True))
-        assert link.facts["ssh_server"].startswith("SSH-2.0-OpenSSH")  # type: ignore[attr-defined]
+        assert link.facts["ssh_server"].startswith("SSH-2.0-OpenSSH")
         assert not [entry for entry in logs if entry["log_level"] == "warning"]
 
 
