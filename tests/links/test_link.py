@@ -292,7 +292,7 @@ def test_an_account_without_a_shell_says_so(tmp_path: Path, kind: str, connect: 
 def test_more_sessions_than_the_server_allows(tmp_path: Path, connect: Connect) -> None:
     with Sshd(tmp_path, options={"MaxSessions": "2"}) as server:
         link = connect(server.link_options(kind="paramiko"))
-        running = [Heard(link, "echo up; cat /dev/zero | sleep 5") for _ in range(2)]
+        running = [Heard(link, "echo up; sleep 60") for _ in range(2)]
         for heard in running:
             heard.wait_lines()
         status, why = Heard(link, "true").wait_end()
@@ -307,7 +307,7 @@ def test_more_sessions_than_the_server_allows(tmp_path: Path, connect: Connect) 
 def test_the_systems_ssh_opens_another_connection_for_them(tmp_path: Path, connect: Connect) -> None:
     with Sshd(tmp_path, options={"MaxSessions": "1"}) as server:
         link = connect(server.link_options(kind="openssh"))
-        first = Heard(link, "echo up; sleep 5")
+        first = Heard(link, "echo up; sleep 60")
         first.wait_lines()
         assert link.run("echo too") == (0, "too\n", "")
         first.running.stop()
