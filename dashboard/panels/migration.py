@@ -264,7 +264,7 @@ def _of(pair: Pair, frame: pd.DataFrame, now: float, gone: set[str]) -> list[Str
 def _wire(s: Stream, now: float) -> dict[str, Any]:
     eta, note = "–", ""
     if s.state == "sending":
-        eta, note = _span(s.eta, now) if s.eta else ("no ETA", "no rate yet")
+        eta, note = _span(s.eta, now) if s.eta else ("no ETA", f"0 bytes for {units.span(s.still)}")
     elif s.state == "stalled":
         eta, note = "no ETA", f"0 bytes for {units.span(s.still)}"
     elif s.state == "stale":
