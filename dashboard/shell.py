@@ -64,6 +64,7 @@ def panel_shell(
     title: str = "",
     subtitle: str | None = None,
     source: str | None = None,
+    cost: str = "",
     height: int | None = None,
     cls: str = "",
 ) -> html.Section:
@@ -76,6 +77,7 @@ def panel_shell(
     title = title or p.title
     subtitle = p.subtitle if subtitle is None else subtitle
     source = p.source if source is None else source
+    cost = cost or p.cost
     plot: list[Any] = []
     if p.kind != "spark":
         empty = PanelData(Grid(0.0, 1.0, 1))
@@ -94,7 +96,7 @@ def panel_shell(
         html.H2(title, className="zs-panel-title"),
         html.Span(subtitle, className="zs-panel-sub"),
         html.Span(className="zs-panel-state"),
-        html.Span(source, className=f"zs-panel-source zs-cost-{p.cost}"),
+        html.Span(source, className=f"zs-panel-source zs-cost-{cost}"),
         button("panel-menu", icon("dots"), cls="zs-panel-menu", title="Panel menu"),
     ]
     body: list[Any] = [html.Div(plot, className="zs-plot")]
@@ -114,7 +116,7 @@ def panel_shell(
             data_query=canonical(query),
             data_title=title,
             data_source=source,
-            data_cost=p.cost,
+            data_cost=cost,
         ),
     )
 

@@ -6,6 +6,7 @@ from dash import html
 
 from dashboard.live import Live
 from dashboard.pages import Page, Url, host_path, page
+from dashboard.panels.tools import TOP
 from dashboard.shell import panel_shell, view_shell
 from dashboard.verdicts import ORDER, verdicts
 
@@ -13,7 +14,14 @@ VITALS = ("cpu", "run_queue", "memory_free", "paging", "pool_read", "pool_write"
 PHONE = ("cpu", "disk_worst", "pool_write", "arc_size")
 """The four that a phone shows, trouble's usual places."""
 
-SOURCES = (("dtrace", "dtrace, 1 s", "every I/O"), ("zpool_histogram", "zpool iostat -w, 1 s", "every I/O"))
+LATENCY = (
+    ("dtrace", "dtrace, 1 s", "every I/O of every disk, log scale", "dtrace"),
+    ("zpool_histogram", "zpool iostat -w, 1 s", "every I/O of every disk, log scale", "kstat"),
+    ("disk_io", "iostat, 1 s", "mean of each disk and second, log scale", "kstat"),
+)
+"""(table, source, subtitle, cost) of the ways to disk latency, best first."""
+LANE, AXIS = 36, 32
+"""Height of a zone's row and of the axis under the last, px."""
 
 
 def first(live: Live) -> str:
@@ -22,14 +30,19 @@ def first(live: Live) -> str:
     return host_path(found[0][0]) if found else "/host/"
 
 
-def latency_source(live: Live, name: str) -> tuple[str, str]:
-    """(source, subtitle) of the latency panel by what the host gives."""
-    for table, source, what in SOURCES:
+def latency_source(live: Live, name: str) -> tuple[str, str, str]:
+    """(source, subtitle, cost) of the latency panel by what the host gives."""
+    for table, *what in LATENCY:
         if live.newest([table], [name]) is not None:
-            return source, f"{what} of every disk, log scale"
-    if live.newest(["disk_io"], [name]) is not None:
-        return "iostat, 1 s", "mean of each disk and second, log scale"
-    return SOURCES[0][1], "every disk, log scale"
+            return what[0], what[1], what[2]
+    return LATENCY[0][1:]
+
+
+def lanes_height(live: Live, name: str) -> int:
+    """Height of the zones' panels, px: a row each, of eight and the rest at most."""
+    zones = live.latest("zone_usage", within=60, where={"host": [name]})
+    rows = int(zones["cpu"].notna().sum()) or TOP + 1
+    return AXIS + LANE * max(2, min(rows, TOP + 1))
 
 
 def _vital(name: str) -> str:
@@ -42,16 +55,17 @@ def _vital(name: str) -> str:
 def host(url: Url) -> Page:
     name = url.args["name"]
     query = {"host": name}
-    source, subtitle = latency_source(url.live, name)
+    source, subtitle, cost = latency_source(url.live, name)
+    lanes = lanes_height(url.live, name)
     sparks = [panel_shell(v, query, cls=_vital(v)) for v in (*VITALS, "arc_size")]
     left = [
-        panel_shell("disk_latency", query, height=310, source=source, subtitle=subtitle),
-        panel_shell("pool_io", query, height=150, cls="zs-not-phone"),
+        panel_shell("disk_latency", query, height=310, source=source, subtitle=subtitle, cost=cost),
+        panel_shell("pool_io", query, height=170, cls="zs-not-phone"),
         panel_shell("arc", query, height=150, cls="zs-not-phone"),
     ]
     right = [
-        panel_shell("zones_cpu", query, height=345),
-        panel_shell("zones_memory", query, height=330, cls="zs-not-phone"),
+        panel_shell("zones_cpu", query, height=lanes),
+        panel_shell("zones_memory", query, height=lanes, cls="zs-not-phone"),
     ]
     return Page(
         title=name,

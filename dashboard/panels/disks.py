@@ -16,7 +16,7 @@ import pandas as pd
 
 from dashboard.panels import Frames, Known, Need, Query, panel
 from dashboard.panels.data import Floats, Grid, Heat, PanelData, Series
-from dashboard.panels.tools import LATENCY, heat_columns, histogram, latency_bounds, percentile, rebin, seconds
+from dashboard.panels.tools import LATENCY, heat_columns, histogram, latency_bounds, means, percentile, rebin, seconds
 
 STANDING = "disk_io/by=device,latency"
 TABLES = {
@@ -27,7 +27,8 @@ TABLES = {
 SLOW_TIMES, SLOW_LEAST, SLOW_EVENTS = 4.0, 0.05, 20
 """A disk is slow when its p99 is this many times the median of its peers', at least so many seconds, over at least so
 many I/Os. The appliance's experience: one dying disk shows in latency long before any error counter."""
-DISKS = 24
+DISKS = 9
+MORE = "+more"
 
 Counts = npt.NDArray[np.int64]
 Sampled = npt.NDArray[Any]
@@ -118,12 +119,26 @@ def disk_latency(frames: Frames, query: Query, grid: Grid, known: Known) -> Pane
         Series("p99", "p99", "s", dash="dash", group="overlay", legend=False),
     ]
     each = percentile(counts, LATENCY, 0.99)
-    shown = [k for k in known if k in disks] if known else disks[:DISKS]
-    for disk in sorted(shown, key=lambda d: (d not in slow, _natural(d))) if not known else shown:
+    shown = _shown(disks, each, slow, known)
+    for disk in shown:
         series.append(Series(disk, disk, "s", group="table", state="bad" if disk in slow else ""))
         rows.append(each[disks.index(disk)].astype(np.float32))
+    others = [i for i, disk in enumerate(disks) if disk not in shown]
+    if (others and not known) or MORE in known:
+        series.append(Series(MORE, f"{len(others)} more", "s", group="table"))
+        rows.append(percentile(counts[others].sum(axis=0), LATENCY, 0.99).astype(np.float32))
     values = np.vstack(rows)
     return PanelData(grid, series, values, heat=Heat(LATENCY, "s", heat), unit="s", yscale="log")
+
+
+def _shown(disks: list[str], p99: npt.NDArray[np.float64], slow: Mapping[str, Any], known: Known) -> list[str]:
+    """The disks of the table: slow ones first, then by p99, at most DISKS; those that a page shows stay."""
+    if known:
+        return [k for k in known if k in disks]
+    weight = dict(zip(disks, means(p99.astype(np.float32)), strict=True))
+    chosen = sorted(disks, key=lambda d: (d not in slow, -weight[d]))
+    chosen = chosen if len(disks) <= DISKS + 1 else chosen[:DISKS]
+    return sorted(chosen, key=lambda d: (d not in slow, _natural(d)))
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

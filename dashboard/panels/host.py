@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboard.live import Live
+from dashboard.live import Host, Live
 from dashboard.panels import Query, view
 from dashboard.verdicts import ICONS, Verdict, verdicts
 from frames import units
@@ -45,12 +45,26 @@ def host_lacks(live: Live, query: Query, at: float | None) -> dict[str, Any]:
     }
 
 
+SYSTEMS = {"solaris10": "Solaris 10", "solaris11": "Solaris 11", "freebsd": "FreeBSD", "linux": "Linux"}
+
+
+def system(host: Host) -> str:
+    """'Solaris 10 u8', 'illumos, OmniOS r151046', 'Linux 6.12': the system's name, and its release where that says
+    more than the kernel's 5.10 or 5.11."""
+    name, release = SYSTEMS.get(host.fact("os"), host.fact("os")), host.fact("release")
+    if not release or release in ("5.10", "5.11"):
+        return name
+    if not name or release.lower().startswith(name.lower().split()[0]):
+        return release
+    return f"{name} {release}"
+
+
 def facts(live: Live, name: str) -> list[str]:
     """'Solaris 10 u8', 'X4100 M2 + J4200', '9 zones', 'up 43 d' as far as they are known."""
     host = live.host(name)
     if host is None:
         return []
-    out = [x for x in (host.fact("release") or host.fact("os"), host.fact("model")) if x]
+    out = [x for x in (system(host), host.fact("model")) if x]
     zones = live.latest("zone_usage", within=30, where={"host": [name]})
     n = int(((zones["zone"] != "global") & (zones["state"].fillna("running") == "running")).sum())
     if n:

@@ -10,6 +10,7 @@ from dashboard.panels.data import Grid, PanelData, Series
 from dashboard.panels.tools import banded, dash, means, one, pivot, top, total
 
 VDEVS = 4
+ASIDE = ("logs/", "cache/", "special/", "dedup/")
 IO = ("read_bytes", "write_bytes")
 SLOTS = (1, 3, 2, 4)
 """Colours of the vdevs: the first two as far apart as any."""
@@ -19,7 +20,7 @@ def top_level(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows of the vdevs that data is striped over: 'raidz2-0', a lone disk, 'logs/c1t2d0', not the pool, sections or
     members."""
     kind, path = frame["kind"].fillna(""), frame["vdev"].astype(object)
-    depth = path.str.count("/").fillna(0) - path.str.startswith(("logs/", "cache/", "special/", "dedup/")).astype(int)
+    depth = path.str.count("/").fillna(0) - path.str.startswith(ASIDE).astype(int)
     return frame[(path != "") & (depth == 0) & ~kind.isin(["section", "spare", "logs", "cache"])]
 
 
@@ -38,12 +39,13 @@ def pool_io(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData
     largest = frame["pool"].value_counts().idxmax() if len(frame) else ""
     names = frame["vdev"].str.split("/").str[-1]
     names = names.where(frame["pool"] == largest, frame["pool"] + " " + names)
+    aside = set(names[frame["vdev"].str.startswith(ASIDE) | (frame["pool"] != largest)]) if len(frame) else set()
     columns = ("read_bytes", "read_bytes_min", "read_bytes_max", "write_bytes", "write_bytes_min", "write_bytes_max")
     ids, arrays = pivot(frame.assign(name=names), "name", columns, grid)
     have = list(dict.fromkeys(k.rsplit("/", 1)[0] for k in known))
     chosen = top(ids, list(means(arrays[0]) + means(arrays[3])), [k for k in have if k != "rest"], VDEVS)
     others = [i for i, name in enumerate(ids) if name not in chosen]
-    chosen = chosen if have else sorted(chosen, key=lambda name: (" " in name, name))
+    chosen = chosen if have else sorted(chosen, key=lambda name: (name in aside, name))
     series: list[Series] = []
     rows: list[list[np.ndarray]] = [[], [], []]
     for i, name in enumerate([*chosen, *(["rest"] if others or "rest" in have else [])]):

@@ -85,10 +85,12 @@ def test_the_slow_disk_stands_first_and_is_marked() -> None:
     table = [s for s in data.series if s.group == "table"]
     assert (table[0].id, table[0].state) == ("c3t7d0", "bad")
     assert [s.id for s in table if s.state] == ["c3t7d0"]
-    assert [s.id for s in table[1:4]] == ["c3t0d0", "c3t1d0", "c3t2d0"]
-    assert table[-1].id == "c3t11d0"  # c3t10d0 and c3t11d0 come after c3t9d0
+    assert len(table) == disks.DISKS + 1
+    assert table[-1].label == "3 more"
+    names = [s.id for s in table[1:-1]]
+    assert names == sorted(names, key=lambda n: int(n[3:-2]))  # c3t10d0 comes after c3t9d0
     assert 0.2 < rows(data)["c3t7d0"][0] < 0.6
-    assert rows(data)["c3t0d0"][0] < 0.02
+    assert rows(data)[names[0]][0] < 0.02
 
 
 def test_equal_disks_are_none_of_them_slow() -> None:
@@ -140,8 +142,8 @@ def test_reads_go_up_and_writes_down_per_top_level_vdev() -> None:
     data = build("pool_io")
     ids = [s.id for s in data.series]
     assert ids == [
-        "c1t2d0/read", "c1t2d0/write", "raidz2-0/read", "raidz2-0/write",
-        "raidz2-1/read", "raidz2-1/write", "rpool mirror-0/read", "rpool mirror-0/write",
+        "raidz2-0/read", "raidz2-0/write", "raidz2-1/read", "raidz2-1/write",
+        "c1t2d0/read", "c1t2d0/write", "rpool mirror-0/read", "rpool mirror-0/write",
     ]  # fmt: skip
     assert [s.side for s in data.series] == [1, -1] * 4
     assert rows(data)["raidz2-0/write"] == pytest.approx(1.4 * rows(data)["raidz2-0/read"])
