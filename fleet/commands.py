@@ -64,6 +64,39 @@ def _date(live: Live, args: list[str]) -> Tool:
     return once(text)
 
 
+def _ps(live: Live, args: list[str]) -> Tool:
+    """`ps -o time= -p PID` of a dtrace, and `ps -e -o comm -o zone` (or cgroup)."""
+    if "-e" not in args:
+        if f"{dtrace_.PID}" not in args:
+            raise UsageError("", 1)
+        return once(lambda t: _spent(max(t - live.model.scenario.start, 0.0) * dtrace_.COST + 1))
+    columns = [args[i + 1] for i, a in enumerate(args[:-1]) if a == "-o"]
+    names = [c.rstrip("=") for c in columns]
+    head = "" if all(c.endswith("=") for c in columns) else " ".join(f"{c.upper():<8}" for c in names) + "\n"
+
+    def text(t: float) -> str:
+        block, i = live.at(t)
+        out = [head]
+        for k, zone in enumerate(live.zones):
+            kind = "global" if not k else live.host.zones[k - 1].kind
+            for comm, share in dtrace_.SPLIT.get(kind, ((dtrace_.EXECNAMES.get(kind, "sh"), 0.9),)):
+                path = "lxc.payload." + zone if k else "system.slice"
+                cells = {"comm": f"{_DAEMONS.get(comm, comm):<16}", "zone": zone, "cgroup": f"0::/{path}"}
+                line = " ".join(cells.get(c, "-") for c in names) + "\n"
+                out += [line] * max(int(int(block.zone_nproc[i, k]) * share), 1)
+        return "".join(out)
+
+    return once(text)
+
+
+_DAEMONS = {"nginx": "/usr/local/sbin/nginx", "imapd": "/usr/cyrus/bin/imapd", "lmtpd": "/usr/cyrus/bin/lmtpd"}
+
+
+def _spent(seconds: float) -> str:
+    s = int(seconds)
+    return f" {s // 60:02d}:{s % 60:02d}\n"
+
+
 def _id(live: Live, args: list[str]) -> Tool:
     return once(lambda t: "ops\n" if "-un" in args or "-n" in args else "uid=1001(ops) gid=10(staff)\n")
 
@@ -82,7 +115,7 @@ class Machine:
         self.live, self.clock = live, clock
         self.files = files(live)
         self.programs: dict[str, Make] = {
-            "uname": _uname, "date": _date, "/usr/xpg4/bin/id": _id, "hostname": lambda live,
+            "uname": _uname, "date": _date, "ps": _ps, "/usr/xpg4/bin/id": _id, "hostname": lambda live,
             a: once(lambda t: live.host.name + "\n"),
             "uptime": lambda live, a: once(lambda t: f" up {int((t - live.model.boot) / 86400)} day(s)\n"),
             "id": _old_id if live.host.system == "solaris10" else _id,

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleet import noise
+from fleet.formats.dmodel import HAPPENINGS, SCRIPTS, Happening
 from fleet.formats.tool import Tool, UsageError
 from fleet.formats.zpool import options
 from fleet.live import Live, rates
@@ -179,9 +180,11 @@ class Answer:
                     )
             slot = (slot + len(counts) + 7) % 3000
 
-    def _spread(self, total: float, numeric: str, slot: int, second: NDArray[np.int64], op: str) -> NDArray[np.int64]:
+    def _spread(
+        self, total: float, numeric: str, slot: int, second: NDArray[np.int64], op: str, what: Happening | None = None
+    ) -> NDArray[np.int64]:
         lower = np.where(np.isfinite(self.lower), self.lower, -1.0)
-        if numeric == "size":
+        if numeric == "size" and what is None:
             centre, sigma = (np.log(24_000.0), 0.9) if op == "read" else (np.log(60_000.0), 0.8)
             weights = _log_weights(lower, centre, sigma)
         elif numeric == "subsecond":
@@ -189,31 +192,50 @@ class Answer:
         elif numeric == "offset":
             weights = np.where((lower >= 0) & (lower < 940), 1.0, 0.0)
         else:
-            weights = _log_weights(lower, np.log(70_000.0), 1.0)
+            weights = _log_weights(lower, np.log(what.median if what else 70_000.0), what.sigma if what else 1.0)
         weights = weights / max(float(weights.sum()), 1e-9)
         draws = noise.uniform(self.own[slot : slot + len(weights)], second)[0]
         return np.floor(total * weights + draws).astype(np.int64) * (weights * total > 2e-3)
 
     def _zone_pieces(self, t0: float, t1: float) -> Iterator[tuple[dict[str, str], NDArray[np.int64]]]:
         live = self.live
+        what = HAPPENINGS.get(self.q.metric)
+        if what is None:
+            return
         seconds = max(t1 - t0, 1e-3)
-        then, now = live.counters(t0), live.counters(t1)
-        reads = rates(then, now, "zone_reads", seconds)
-        cpu = rates(then, now, "zone_user", seconds) + rates(then, now, "zone_sys", seconds)
+        reads = rates(live.counters(t0), live.counters(t1), "zone_reads", seconds)
+        kinds = {live.zones[k]: z.kind for k, z in enumerate(live.host.zones, 1)}
+        asked_for = [f for f in (*self.keys, *_named(self.q.where)) if f in what.values]
         second = np.array([int(t1)], dtype=np.int64)
-        per = {"zfs_read": 1.0, "zfs_write": 0.2, "syscall": 6.0, "fsync": 0.04}.get(self.q.metric, 1.0)
-        for z, e, p, share in _who(live, reads):
-            k = live.zones.index(z)
-            total = float(reads[k] if self.q.metric not in ("on_cpu", "cpu") else cpu[k] * 99) * share * per * seconds
-            fields = _fields(live, 0, z, e, p, "read")
-            slot = (37 * k + p) % 3000
-            if self.numeric:
-                yield fields, self._spread(total, self.numeric, slot, second, "read")
-            else:
-                yield fields, np.array([int(total)], dtype=np.int64)
+        slot = 0
+        for zone, execname, pid, share in _who(live, reads):
+            if kinds[zone] not in what.kinds:
+                continue
+            total = float(reads.sum()) * share * what.per_read * seconds
+            base = {**_fields(live, 0, zone, execname, pid, "read"), "dataset": f"mail/{zone}", "uid": "60"}
+            for extra, weight in _combinations(what.values, asked_for):
+                slot = (slot + 71) % 3000
+                if self.numeric:
+                    counts = self._spread(total * weight, self.numeric, slot, second, "read", what)
+                else:
+                    draw = float(noise.uniform(self.own[slot : slot + 1], second)[0, 0])
+                    counts = np.array([int(total * weight * (0.85 + 0.3 * draw) + draw)], dtype=np.int64)
+                yield {**base, **extra}, counts
 
 
-NUMERIC = {"latency", "size", "offset", "subsecond", "time", "depth"}
+NUMERIC = {"latency", "size", "offset", "subsecond", "runtime"}
+
+
+def _named(where: str) -> list[str]:
+    return re.findall(r"(\w+)(?:<=|>=|!=|=|<|>)", where)
+
+
+def _combinations(values: dict[str, dict[str, float]], names: list[str]) -> list[tuple[dict[str, str], float]]:
+    """Every combination of the named fields' values with its share of the whole."""
+    out: list[tuple[dict[str, str], float]] = [({}, 1.0)]
+    for name in dict.fromkeys(names):
+        out = [({**got, name: v}, share * w) for got, share in out for v, w in values[name].items()]
+    return out
 
 
 def _log_weights(lower: Floats, centre: float, sigma: float) -> Floats:
@@ -297,27 +319,85 @@ def dtrace(live: Live, args: list[str]) -> Tool:
     if q is None:
         raise UsageError(f"dtrace: invalid probe specifier {program}: the simulation runs composed questions only\n", 1)
     answer = Answer(live, q)
-    number = {"n": 0}
-    stamps = {"from": 0}
+    body = _script(live, q) if q.metric in SCRIPTS else _spa_sync(live) if q.metric == "spa_sync" else _rows(answer, q)
+    pid = f" {PID}" if '%s %d\\n", walltimestamp' in program else ""
+    faults = " 0" if "zs_faults" in program else ""
+    number = {"n": 0, "from": 0}
 
     def report(t: float, before: float | None) -> str:
         now = int(t * 1e9)
         if before is None:
-            stamps["from"] = now
-            return f"zs1 start {now} {q.id}\n"
+            number["from"] = now
+            return f"zs1 start {now} {q.id}{pid}\n"
         number["n"] += 1
-        n, start = number["n"], stamps["from"]
-        out = [f"\nzs1 begin {n} {start} {now}\n"]
+        n, start = number["n"], number["from"]
+        number["from"] = now
+        return f"\nzs1 begin {n} {start} {now}\n{body(before, t)}zs1 end {n} {now}{faults}\n"
+
+    return Tool(report, q.interval, q.limit + 1 if q.limit else 0)
+
+
+PID = 20341
+"""Process id of every dtrace here."""
+
+COST = 0.006
+"""Cores that a dtrace uses, for `ps -o time=`."""
+
+Body = Callable[[float, float], str]
+
+
+def _rows(answer: Answer, q: Asked) -> Body:
+    def body(before: float, t: float) -> str:
+        out = []
         for key, counts in answer.rows(before, t):
             if "quantize" in q.agg:
                 out.append(f"zs1 key {_key(key)}{q.agg}{distribution(counts, answer.lower, q.agg)}zs1 yek\n")
             else:
                 out.append(f"zs1 key {_key(key)}{q.agg}={sum(counts)}\n")
-        out.append(f"zs1 end {n} {now} 0\n")
-        stamps["from"] = now
         return "".join(out)
 
-    return Tool(report, q.interval, q.limit + 1 if q.limit else 0)
+    return body
+
+
+def _script(live: Live, q: Asked) -> Body:
+    """Stacks, as many samples as the zones (or the kernel's threads) use CPU."""
+    stacks = SCRIPTS[q.metric]
+    own = noise.seeds("stacks", live.host.name, q.metric, names=[str(i) for i in range(len(stacks))])
+    part = {"oncpu_kernel": "zone_sys", "oncpu_user": "zone_user"}.get(q.metric, "")
+
+    def body(before: float, t: float) -> str:
+        then, now = live.counters(before), live.counters(t)
+        total = float((now[part] - then[part]).sum()) * 97 if part else 120000000000.0 * (t - before)
+        draws = noise.uniform(own, np.array([int(t)], dtype=np.int64))[0]
+        agg = "count" if part else "sum"
+        out = []
+        for (execname, frames, share), draw in zip(stacks, draws.tolist(), strict=True):
+            n = int(total * share * (0.7 + 0.6 * draw) + draw)
+            if n:
+                lines = "".join(f"              {f}+0x{21 + 7 * len(f):x}\n" for f in frames.split())
+                out.append(f"zs1 key {len(execname)}:{execname} stack\n{lines}zs1 yek {agg}={n}\n")
+        return "".join(out)
+
+    return body
+
+
+def _spa_sync(live: Live) -> Body:
+    """A transaction group every five seconds: how long it took, by pool."""
+
+    def body(before: float, t: float) -> str:
+        out = []
+        for p, pool in enumerate(live.host.pools):
+            groups = sum((s + p) % 5 == 0 for s in range(int(before), int(t)))
+            if groups:
+                block, i = live.at(t)
+                top = next(k for k, r in enumerate(live.model.rows) if r.pool == p)
+                took = 3e8 + float(block.row_bytes[i, top, 1]) * 12.0
+                counts = [0] * len(QUANTIZE)
+                counts[max(int(took).bit_length(), 1)] = groups
+                out.append(f"zs1 key {_key((pool.name,))}quantize{distribution(counts, QUANTIZE, 'quantize')}zs1 yek\n")
+        return "".join(out)
+
+    return body
 
 
 PROBES = [
