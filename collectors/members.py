@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 
+from collectors.sh import beside
 from collectors.vdevs import SECTIONS, Tree
 
-BESIDE = (
-    "(while (zpool status 2>/dev/null | sed -n -e 's/^ *pool: */zpool= /p' -e 's/^\t/zpool:/p'; echo zpool.) | "
-    'while read l; do echo "$l" || exit 1; done; do sleep 60; done) &'
+BESIDE = beside(
+    "(zpool status 2>/dev/null | sed -n 's/^ *pool: */zpool= /p;s/^\t/zpool:/p;s/^        /zpool:/p'; echo zpool.)",
+    60,
 )
-"""Whole lines only, so that they never tear those of the other tool. The blank in the second pattern is a tab."""
+"""The blank in the second pattern is a tab; some systems indent by eight blanks instead."""
 
 PARTITION = re.compile(r"(?<=\dd\d)[sp]\d+$|(?<=[a-z])\d+$|(?<=\d)[ps]\d+[a-h]?$")
 """c3t7d0s0, c3d0p1, sda1, nvme0n1p1, da0p3, ada0s1a: what stands behind the disk's own name."""
@@ -29,6 +30,7 @@ class Members:
         self._next: dict[str, tuple[str, str]] = {}
         self._tree = Tree()
         self._pool = ""
+        self._open = False  # below the pool's own row, past status and action, which are indented too
         self._memo: dict[str, tuple[str | None, str | None]] = {}
 
     def take(self, line: str) -> bool:
@@ -36,7 +38,7 @@ class Members:
         if not line.startswith("zpool"):
             return False
         if line.startswith("zpool= "):
-            self._pool = line[7:].strip()
+            self._pool, self._open = line[7:].strip(), False
             self._tree = Tree()
         elif line == "zpool.":
             self._now, self._next, self._memo = self._next, {}, {}
@@ -49,10 +51,11 @@ class Members:
 
     def _row(self, depth: int, words: list[str]) -> None:
         name = words[0]
-        if name == "NAME" or not self._pool:
-            return
         if depth == 0 and name == self._pool:
             self._tree.pool(name)
+            self._open = True
+        elif not self._open:
+            return
         elif depth == 0 and name in SECTIONS:
             self._tree.section(name, SECTIONS[name])
         elif len(words) > 1:

@@ -83,7 +83,7 @@ def _wrapped(before: float, step: float, span: float, usual: float) -> float:
         if before < top:
             implied = step + top
             bound = usual * span * 8 if usual == usual else 0.0
-            return implied if implied <= max(bound, top >> 8) else nan
+            return implied if 0 <= implied <= max(bound, top >> 8) else nan
     return nan
 
 

@@ -12,6 +12,7 @@ from math import nan
 from collectors.base import Batch, Context, Source, Variant
 from collectors.rates import Rates
 from collectors.reports import Reports
+from collectors.sh import whole
 from frames.schemas import ARCSTATS
 
 GAUGES = ARCSTATS.of_role("gauge")
@@ -51,7 +52,7 @@ class Arcstats(Reports):
 
     def report(self, lines: list[str], stamp: float | None) -> list[Batch]:
         found = self._find("\n".join(lines))
-        values = {name: int(whole) for name, whole, _ in found}
+        values = {name: int(number) for name, number, _ in found}
         if len(found) != len(lines):
             for i, line in enumerate(lines):
                 if not self._find(line) and not ASIDE.match(line):
@@ -73,18 +74,13 @@ class Arcstats(Reports):
 
     def _time(self, lines: list[str], found: list[tuple[str, str, str]], stamp: float | None) -> float:
         """The report's moment in seconds: snaptime, else its epoch stamp, else a count of intervals."""
-        for name, whole, fraction in found:
+        for name, number, fraction in found:
             if name == "snaptime":
-                return float(f"{whole}.{fraction or 0}")
+                return float(f"{number}.{fraction or 0}")
         header = SNAPTIME.match(lines[0])
         if header:
             return int(header[1]) / 1e9
         return stamp if stamp is not None else self._reports * self.ctx.interval
-
-
-def whole(ctx: Context) -> int:
-    """The interval as tools take it that know no fractions of a second."""
-    return max(1, round(ctx.interval))
 
 
 SOURCE = Source(

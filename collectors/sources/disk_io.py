@@ -15,6 +15,7 @@ from collectors.base import Batch, Context, Source, Variant
 from collectors.members import BESIDE, Members
 from collectors.rates import Rates, per
 from collectors.reports import Reports
+from collectors.sh import whole
 from frames.schemas import DISK_IO
 
 COLUMNS = DISK_IO.names[2:]
@@ -168,11 +169,6 @@ class Diskstats(Disks):
                 values.append(row.get(column))
         self._rates.keep(set(rows["device"]))
         return [Batch("disk_io", self.place(rows), stamp)] if rows["device"] else []
-
-
-def whole(ctx: Context) -> int:
-    """The interval as tools take it that know no fractions of a second."""
-    return max(1, round(ctx.interval))
 
 
 SOLARIS_FIX = "install SUNWcsu (pkg:/system/core-os); every user may run iostat"

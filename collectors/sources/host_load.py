@@ -5,14 +5,9 @@ The parsers are in `collectors/load/`, a module per system.
 
 from __future__ import annotations
 
-from collectors.base import Context, Source, Variant
+from collectors.base import Source, Variant
 from collectors.load import freebsd, linux, solaris
-
-
-def whole(ctx: Context) -> int:
-    """The interval as tools take it that know no fractions of a second."""
-    return max(1, round(ctx.interval))
-
+from collectors.sh import whole
 
 SOURCE = Source(
     name="host_load",

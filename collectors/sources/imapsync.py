@@ -84,7 +84,7 @@ class Imapsync(Reports):
             else:
                 _read(copy, line)
         self._reports += 1
-        moment = self._reports * max(self.ctx.interval, EVERY)
+        moment = self._reports * self.ctx.interval
         columns: dict[str, list[object]] = {c: [] for c in COLUMNS}
         for name, c in copies.items():
             done = c.values.get("done", nan)
@@ -148,7 +148,7 @@ def command(ctx: Context) -> str:
     telling = f"head -2000 \"$f\" | egrep '{HEAD}'; tail -300 \"$f\" | egrep '{TAIL}' | tail -20"
     return (
         f'while :; do for f in `find {logs} -mtime -1 -print 2>/dev/null`; do echo "==> $f"; {telling}; done; '
-        f"echo || exit; sleep {max(ctx.interval, EVERY):g}; done"
+        f"echo || exit; sleep {ctx.interval:g}; done"
     )
 
 

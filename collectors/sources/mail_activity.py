@@ -94,7 +94,7 @@ class Activity:
 
     def _round(self, at: float) -> list[Batch]:
         self._rounds += 1
-        moment = at or self._rounds * max(self.ctx.interval, EVERY)
+        moment = at or self._rounds * self.ctx.interval
         span, self._since = moment - self._since if self._since else nan, moment
         rows: dict[tuple[str, str], dict[str, float]] = {
             key: {"processes": float(n), "connections": float(n) if key[1] in CONNECTED else nan}
@@ -144,7 +144,7 @@ def command(ps: str) -> Callable[[Context], str]:
             logins = 'while read l; do case "$l" in *login:*) echo "log $f $l" || exit;; esac; done'
             parts.append(f'for f in {log}; do (tail -0f "$f" 2>/dev/null | {logins}) & done;')
         page = f"(curl -s {url} || wget -q -O - {url}) 2>/dev/null; " if url != "''" else ""
-        every = f"{max(ctx.interval, EVERY):g}"
+        every = f"{ctx.interval:g}"
         parts.append(
             f"while :; do {ps} | egrep '{wanted}' | sed 's/^/ps /'; {page}echo end || exit; sleep {every}; done"
         )

@@ -21,6 +21,7 @@ from math import nan
 
 from collectors.base import Batch, Context, ParseError
 from collectors.rates import Rates, per
+from collectors.sh import beside, lines, whole
 from collectors.zones.zoneadm import NUMBER, SIZE, Config, Listing, size
 from frames.schemas import ZONE_IO, ZONE_USAGE
 
@@ -318,11 +319,6 @@ def _add(columns: dict[str, list[object]], row: dict[str, object]) -> None:
 # -- commands ----------------------------------------------------------------------------------------------
 
 
-def lines(command: str) -> str:
-    """`command` with every line written whole and at once, so that lines of several tools never tear."""
-    return f'{command} | while read l; do echo "$l" || exit 1; done'
-
-
 SYSTEM = "unix:0:system_misc:/^(boot_time|snaptime)$/"
 CAPS = "caps::/^(cpucaps|swapresv|nprocs)_zone/:/^(usage|value|nwait|above_sec)$/"
 ILLUMOS = (
@@ -333,16 +329,16 @@ ILLUMOS = (
 )
 
 
-CONFIG = "(while (" + lines("egrep -h '<zone |<rctl|<mcap' /etc/zones/*.xml 2>/dev/null") + "); do sleep 60; done) &"
-LISTING = "(while (" + lines("(zoneadm list -cp && echo zones.)") + "); do sleep 5; done) &"
-RCAP = "(while (" + lines(f"(rcapstat -z {RCAP_EVERY} 2>/dev/null; echo rcapd)") + "); do sleep 60; done) &"
+CONFIG = beside("egrep -h '<zone |<rctl|<mcap' /etc/zones/*.xml 2>/dev/null", 60)
+LISTING = beside("(zoneadm list -cp && echo zones.)", 5)
+RCAP = beside(f"(rcapstat -z {RCAP_EVERY} 2>/dev/null; echo rcapd)", 60)
 
 
 def command(selectors: Iterable[str], *, rcap: bool = False) -> Callable[[Context], str]:
     """The stream's command: small loops beside one kstat (or, without selectors, beside prstat alone)."""
 
     def make(ctx: Context) -> str:
-        every = max(1, round(ctx.interval))
+        every = whole(ctx)
         prstat = lines(f"prstat -Z -c -n 1,999 {every}")
         quoted = " ".join(f"'{s}'" for s in selectors)
         last = [f"({prstat}) &", f"kstat -T u -p {quoted} {every}"] if quoted else [prstat]

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from math import nan
 
 from collectors.base import Batch, Context, ParseError
-from collectors.zones.solaris import CONFIG, LISTING, lines
+from collectors.sh import lines, whole
+from collectors.zones.solaris import CONFIG, LISTING
 from collectors.zones.zoneadm import NUMBER, Listing, size
 from frames.schemas import ZONE_USAGE
 
@@ -133,7 +134,6 @@ def command() -> Callable[[Context], str]:
     """zonestat beside the loops that list zones and their configuration."""
 
     def make(ctx: Context) -> str:
-        every = max(1, round(ctx.interval))
-        return f"{CONFIG} {LISTING} " + lines(f"zonestat -p -T u -r {RESOURCES} {every}")
+        return f"{CONFIG} {LISTING} " + lines(f"zonestat -p -T u -r {RESOURCES} {whole(ctx)}")
 
     return make

@@ -82,7 +82,13 @@ def test_a_series_that_left_and_returned_counts_anew() -> None:
     assert rates.step("b", 2.0, [6]) == [1.0]
 
 
-counter = st.one_of(st.integers(0, 2**64 - 1), st.just(nan))
+counter = st.one_of(st.integers(-(2**33), 2**64 - 1), st.just(nan))
+
+
+def test_a_counter_that_was_never_positive_wraps_nowhere() -> None:
+    rates = Rates()
+    rates.step("a", 1.0, [-1])
+    assert isnan(rates.step("a", 2.0, [-(2**33)])[0])
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e9), st.lists(counter, min_size=3, max_size=3)), max_size=12))

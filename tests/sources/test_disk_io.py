@@ -101,6 +101,49 @@ def test_fields_that_do_not_fit_the_headings() -> None:
         parse_text(VARIANTS["iostat"], text.replace("0.0 1512.0    0.0 12096.0", "0.0 1512.0    0.0"))
 
 
+def test_status_and_action_of_a_pool_are_no_disks() -> None:
+    members = Members()
+    for line in ("zpool= a", "zpool:action here now", "zpool:NAME STATE", "zpool:a DEGRADED", "zpool:  c0t0d0 ONLINE"):
+        assert members.take(line)
+    members.take("zpool.")
+    assert members.of("c0t0d0") == ("a", "c0t0d0")
+    assert members.of("action") == (None, None)
+
+
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+def test_the_solaris_command_runs_in_a_plain_shell(tmp_path: Path, shell: str) -> None:
+    report = r"""printf '    extended device statistics\nr/s w/s kr/s kw/s wait actv wsvc_t asvc_t %%w %%b device\n'
+printf '1.0 2.0 3.0 4.0 0.0 0.1 0.0 5.0 0 6 c3t0d0\n'"""
+    stubs = {
+        "iostat": f"while :; do date +%s; {report}; sleep 0.2; done",
+        "zpool": r"printf '  pool: mail\nstatus: x\n\taction\n\tNAME STATE\n\tmail ONLINE\n\t  raidz2 ONLINE\n'"
+        r"; printf '\t    c3t0d0 ONLINE 0 0 0\n'",
+    }
+    for name, script in stubs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    ctx = Context("ms1", "solaris10", 1.0)
+    stream = subprocess.Popen(
+        [shell, "-c", VARIANTS["iostat"].command(ctx)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )
+    parser, rows = VARIANTS["iostat"].parser(ctx), []
+    try:
+        assert stream.stdout
+        for line in stream.stdout:
+            rows += parser.feed(line.rstrip("\n"), time.time())
+            if rows and rows[-1].columns["vdev"] != [None]:
+                break
+    finally:
+        os.killpg(stream.pid, 15)
+        stream.wait()
+    assert rows[-1].columns["vdev"] == ["raidz2-0/c3t0d0"]
+    assert rows[-1].columns["busy"] == [0.06]
+
+
 @pytest.mark.skipif(not Path("/proc/diskstats").exists(), reason="no /proc/diskstats")
 def test_writing_to_this_machines_disk_shows(tmp_path: Path) -> None:
     ctx = Context("here", "linux", 0.5)

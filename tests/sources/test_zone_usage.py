@@ -270,7 +270,8 @@ def test_the_solaris10_command_runs_in_a_plain_shell_and_ends_with_it(tmp_path: 
             if rows and "mail3" in rows[-1].columns["zone"]:
                 columns = rows[-1].columns
                 i = columns["zone"].index("mail3")
-                if columns["rss_cap"][i] == columns["rss_cap"][i] and columns["cpu"][i] == columns["cpu"][i]:
+                whole = columns["brand"][i] and columns["rss_cap"][i] == columns["rss_cap"][i]
+                if whole and columns["cpu"][i] == columns["cpu"][i]:
                     break
         assert columns["cpu"][i] == pytest.approx(0.4)
         assert columns["cpu_cap"][i] == 1.5
