@@ -26,15 +26,20 @@ pytestmark = [pytest.mark.dtrace, pytest.mark.sshd, real.needed]
 
 
 @pytest.fixture
-def link(tmp_path: Path) -> Iterator[Link]:
+def sshd(tmp_path: Path) -> Iterator[Sshd]:
     tools = tmp_path / "bin"
     tools.mkdir()
     (tools / "dtrace").symlink_to(real.DTRACE)
     with Sshd(tmp_path, env={"PATH": f"{tools}:{os.environ['PATH']}"}) as server:
-        link = make_link(server.link_options("box"))
-        link.connect()
-        yield link
-        link.close()
+        yield server
+
+
+@pytest.fixture
+def link(sshd: Sshd) -> Iterator[Link]:
+    link = make_link(sshd.link_options("box"))
+    link.connect()
+    yield link
+    link.close()
 
 
 def dtraces(question_id: str) -> list[psutil.Process]:
@@ -163,10 +168,14 @@ def test_a_time_limit_ends_it_on_the_host_itself(link: Link) -> None:
     assert asked.batches.qsize() == 2
 
 
-def test_a_severed_link_leaves_no_dtrace(link: Link, tmp_path: Path) -> None:
+@pytest.mark.parametrize("death", ["the link closes", "the server's session is killed"])
+def test_a_severed_link_leaves_no_dtrace(link: Link, sshd: Sshd, death: str) -> None:
     q = question("syscalls/by=execname")
     asked = Asked(link, q)
     asked.started()
     assert dtraces(q.id)
-    link.close()
+    if death == "the link closes":
+        link.close()
+    else:
+        sshd.kill_sessions()
     wait_for(lambda: not dtraces(q.id), "no process of it is left on the host")
