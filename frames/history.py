@@ -168,8 +168,8 @@ class Lake:
         filled = _filled(batch)  # most hosts fill a third of a schema
         columns = [c for c, _ in query.stored(schema, level) if c in filled]
         names = ", ".join(quote(c) for c in columns)
-        order = ", ".join(quote(c) for c in query.sort_keys(schema))
-        self.con.execute(f"INSERT INTO lake.{quote(name)} ({names}) SELECT {names} FROM batch ORDER BY {order}")
+        # the table's SORTED BY sorts what is inserted
+        self.con.execute(f"INSERT INTO lake.{quote(name)} ({names}) SELECT {names} FROM batch")
 
     def _covers(self, name: str, batch: pa.Table) -> int:
         """Remembers where table `name` begins; the newest time in `batch`, epoch µs."""

@@ -184,6 +184,11 @@ class Writer:
         with self._committing:
             self._open().write_past(schema, batch, minutes)
 
+    def files(self, table: str) -> list[tuple[str, int]]:
+        """(path, bytes) of the Parquet files that hold a table's rows now: `zpool_iostat`, `zpool_iostat_1m`, …"""
+        with self._committing:
+            return self._open().files(table)
+
     def waiting(self) -> tuple[int, int]:
         """(appends, bytes) that the history has not taken yet; for the health page."""
         return self._spool.waiting()
