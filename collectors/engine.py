@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -321,7 +322,7 @@ class Engine:
                 ).start()
             return
         if not run.link.alive:
-            self._lost(run, "the SSH connection broke")
+            self._lost(run, run.link.broken or "the SSH connection broke")
             return
         silent, live = [], 0
         for stream in run.streams.values():
@@ -496,7 +497,7 @@ class Engine:
             batches: list[Batch] = []
             for call in calls:
                 try:
-                    batches += call()
+                    batches += call() or ()
                 except ParseError as e:
                     self._parse_error(run, stream, str(e))
                 except Exception as e:  # a parser's bug stays with its host and source
@@ -509,12 +510,12 @@ class Engine:
             stream.lines += len(got)
             if self._tap and run.host.record:
                 self._tap(run.name, stream.source, at, got)
-            take(at, ((lambda line=line: parser.feed(line, at)) for line in got))
+            take(at, (partial(parser.feed, line, at) for line in got))
 
         def errors(at: float, got: list[str]) -> None:
             stream.stderr.extend(got)
             if on_error:
-                take(at, ((lambda line=line: on_error(line, at) or []) for line in got))
+                take(at, (partial(on_error, line, at) for line in got))
 
         def closed(status: int | None, why: str) -> None:
             at = time.time()

@@ -167,7 +167,8 @@ def load(path: Path, known_sources: Iterable[str] = ()) -> Inventory:
 
 def _why(error: Any, where: tuple[str, ...]) -> str:
     if error["type"] == "extra_forbidden":
-        model = {"hosts": Host, "pairs": Pair, "defaults": Host}.get(where[0], Inventory)
+        models: dict[str, type[BaseModel]] = {"hosts": Host, "pairs": Pair, "defaults": Host}
+        model = models.get(where[0], Inventory)
         near = difflib.get_close_matches(where[-1], model.model_fields, 1)
         return "no such key" + (f"; did you mean {near[0]!r}?" if near else "")
     if error["type"] == "missing":
