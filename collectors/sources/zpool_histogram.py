@@ -58,6 +58,7 @@ class HistogramParser(Polled):
         super().__init__(ctx)
         self._cumulative = cumulative
         self._first_name: tuple[str, ...] | None = None
+        self._next_name: tuple[str, ...] | None = None  # set by the line that opens another report
         self._before: dict[tuple[str, str], _Counts] | None = None
 
     def opens(self, line: str) -> bool:
@@ -67,9 +68,11 @@ class HistogramParser(Polled):
         if self._first_name is None:
             self._first_name = name
             return False
-        return name == self._first_name
+        self._next_name = name if name == self._first_name else None
+        return self._next_name is not None
 
     def report(self, lines: list[str]) -> list[Batch]:
+        self._first_name, self._next_name = self._next_name, None
         places, found = self._tables(lines)
         keys = _places(places, [name for name, _ in found])
         totals: dict[tuple[str, str], _Counts] = {}

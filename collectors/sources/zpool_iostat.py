@@ -388,25 +388,30 @@ def by_space(names: list[str], cells: list[_Cells], before: list[Vdev]) -> list[
     """The tree of -H rows; what is known and what is guessed, the module's first lines say.
 
     A pool's space is the sum of its top-level vdevs (logs and cache apart): once that is reached, the next row
-    with space is another pool, or a device of the section that was opened, if its own sum does not come out.
+    with space is another pool, or a device of the section that was opened, if its own sum does not come out or it
+    looks like the device before it.
     """
     sections = _sections(before)
     tree, out = Tree(), []
     pool, unnamed, in_section, in_group = "", 0, False, False
+    last = (-1.0, -1.0)
     missing, nested = (0.0, 0.0), 0  # space not yet found in vdevs; children that a nested group waits for
     for i, (name, c) in enumerate(zip(names, cells, strict=True)):
         if c is None:
             known = sections.get((pool, names[i + 1])) if i + 1 < len(names) else None
             unnamed += known is None
             out.append(tree.section(*known) if known else tree.section(f"section-{unnamed}", None))
-            in_section, in_group = True, False
+            in_section, in_group, last = True, False, (-1.0, -1.0)
             continue
         own = (c[0][0] or 0.0, c[1][0] or 0.0)
-        if not out or (any(own) and missing == (0.0, 0.0) and (not in_section or _sums_up(own, cells[i + 1 :]))):
+        whole = any(own) and missing == (0.0, 0.0)
+        opened = in_section and (own == last or cells[i - 1] is None or not _sums_up(own, cells[i + 1 :]))
+        if not out or (whole and not opened):
             out.append(tree.pool(name))
             pool, unnamed, in_section, in_group, missing = name, 0, False, False, own
         elif any(own) or not in_group:
             out.append(tree.vdev(1, name))
+            last = own
             if own[0] <= missing[0] and own[1] <= missing[1]:
                 missing = (missing[0] - own[0], missing[1] - own[1])
             in_group, nested = is_group(name), 0

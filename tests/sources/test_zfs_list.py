@@ -1,0 +1,153 @@
+"""zpool list and zfs list: recordings of others, and what headings and old tools do to columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from collectors.base import Context, ParseError, Variant, parse_text
+from collectors.polled import again
+from collectors.sources import zfs_list, zpool_list
+from tests.corpus import corpus, name, read
+
+K, M, G, T = 2**10, 2**20, 2**30, 2**40
+POOLS = zpool_list.SOURCE.variants[1]
+TELEGRAF = ("NAME", "HEALTH", "SIZE", "ALLOC", "FREE", "FRAG", "CAP", "DEDUP")  # what that recording asked for
+
+
+def lists(columns: tuple[str, ...] = zfs_list.FULL) -> Variant:
+    return Variant("", ("linux",), lambda c: "", lambda c: zfs_list.ListParser(c, columns), "", "")
+
+
+def figures(frame: pd.DataFrame, key: str, expected: dict[str, dict[str, Any]]) -> None:
+    assert frame[key].tolist() == list(expected)
+    for row, (_, values) in zip(frame.to_dict("records"), expected.items(), strict=True):
+        for column, value in values.items():
+            assert pd.isna(row[column]) if value is None else row[column] == pytest.approx(value), (row, column)
+
+
+CAPACITY: dict[str, dict[str, dict[str, Any]]] = {
+    "zpool-list/linux-1": {
+        "rpool": {"size": 21367462298, "alloc": 9051643576, "frag": 0.33, "dedup": 1},
+        "zion": {"size": None, "frag": None},
+    },
+    "zpool-list/linux-3": {"data": {"size": 23.9 * G, "alloc": 14.6 * G, "frag": 0.48}},
+    "zpool-list/omnios-1": {
+        "big": {"size": 3.62 * T, "alloc": 2.69 * T, "frag": 0.02},
+        "fast": {"frag": 0.25, "checkpoint": None},
+        "rpool": {"alloc": 57.1 * G, "frag": 0.63},
+    },
+    "zpool-list/omnios-3": {"rpool": {"size": 15.5 * G, "alloc": 1.61 * G, "frag": 0}},
+    "zpool-list/omnios-5": {"rpool": {"alloc": 43.8 * G}, "storage": {"alloc": 123 * K}},
+    "zpool-list/smartos-2": {"zones": {"size": 832 * G, "alloc": 67.9 * G, "frag": None, "expandsz": None}},
+    "zpool-list-Hp/freebsd-1": {
+        "freenas-boot": {"size": 30601641984, "frag": None},
+        "red1": {"alloc": 1126164848640, "frag": 0.08, "dedup": 1.83},
+        "temp1": {"frag": 0.38, "dedup": 1.28},
+        "temp2": {"size": 2989297238016},
+    },
+    "zpool-list-Hp/freebsd-3": {"temp2": {"size": None, "alloc": None, "dedup": None}},
+    "zpool-list-Hp/linux-2": {"rpool": {"size": 3985729650688, "alloc": 1647130456064, "frag": 0.55}},
+}
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("path", corpus("zpool-list") + corpus("zpool-list-Hp"), ids=name)
+def test_pools_of_others(path: Path) -> None:
+    variant = POOLS
+    if path.stem.startswith("freebsd"):
+        variant = Variant("", ("freebsd",), lambda c: "", lambda c: zpool_list.CapacityParser(c, TELEGRAF), "", "")
+    frame = parse_text(variant, read(path))["pool_capacity"]
+    figures(frame, "pool", CAPACITY[name(path)])
+    if path.stem == "freebsd-3":
+        assert frame["health"].tolist() == ["UNAVAIL"]
+
+
+DATASETS: dict[str, dict[str, dict[str, Any]]] = {
+    "omnios-2": {"tank1": {"refer": 24 * K, "used": 0}, "tank1/nfs": {"refer": 879 * M}, "tank1/vm-100-disk-0": {}},
+    "omnios-4": {"tank2": {}, "tank2/nfs": {}, "tank2/vm-100-disk-0": {"refer": 734 * M}},
+    "omnios-6": {"storage": {"used": 555 * K}, "storage/zrepl": {"avail": 9.2 * G}, "storage/zrepl/sink": {}},
+    "omnios-8": {"data/omniosce/hdd-bloody": {"used": 538 * G, "avail": 7.08 * T, "refer": 275 * G}},
+    "openindiana-1": {"storage": {"used": 498 * K, "avail": 899 * G, "refer": 19 * K}},
+    "smartos-3": {"zones/54f1cc77-68f1-42ab-acac-5c4f64f5d6e0": {"used": 651 * K, "avail": 10 * G}},
+    "smartos-5": {"zones": {"used": 60.9 * G, "avail": 485 * G}},
+}
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("path", corpus("zfs-list"), ids=name)
+def test_datasets_of_others(path: Path) -> None:
+    text = read(path)
+    if path.stem == "smartos-1":  # copied from a narrow terminal: the ends of long lines stand on lines of their own
+        text = "".join(line if len(line.split()) == 1 else "\n" + line for line in text.splitlines()).lstrip()
+        frame = parse_text(lists(), text)["dataset_usage"]
+        assert len(frame) == 10
+        disk = frame[frame["dataset"].str.endswith("-disk0")].iloc[0]
+        assert (disk["used"], disk["mountpoint"]) == (pytest.approx(1.64 * G), "-")
+        assert frame["mountpoint"].tolist()[-1] == "legacy"
+        return
+    frames = parse_text(lists(), text)
+    table = "snapshots" if path.stem in ("omnios-2", "omnios-4") else "dataset_usage"
+    assert list(frames) == [table]
+    figures(frames[table], "dataset", DATASETS[path.stem])
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("path", corpus("zfs-list-Hp"), ids=name)
+def test_bytes_of_others(path: Path) -> None:
+    frame = parse_text(lists(("name", "avail", "used", "usedsnap", "usedds")), read(path))["dataset_usage"]
+    expected: dict[str, dict[str, Any]] = {
+        "zata": {"avail": 10741741326336, "used": 8564135526400, "used_by_snapshots": 0},
+        "zata/home": {"used_by_snapshots": 212992, "used_by_dataset": 2285568},
+        "zata/import": {"used": 196608},
+        "zata/storage": {"used_by_snapshots": 3601138999296},
+    }
+    figures(frame, "dataset", expected)
+
+
+def test_no_quota_is_printed_in_three_ways() -> None:
+    row = "t\tfilesystem\t1\t2\t3\t4\t5\t6\t{}\t/t\n"
+    frame = parse_text(lists(), row.format("0") + row.format("none") + row.format("-") + row.format("7"))[
+        "dataset_usage"
+    ]
+    assert frame["quota"].fillna(-1).tolist() == [-1, -1, -1, 7]
+
+
+def test_creation_is_an_epoch() -> None:
+    text = "t@a b\t1\t2\t1795449470\n"
+    frame = parse_text(lists(zfs_list.OF_SNAPSHOTS), text)["snapshots"]
+    assert str(frame["creation"][0]) == "2026-11-23 15:57:50+00:00"
+    assert frame["snapshot"][0] == "a b"
+
+
+def test_get_needs_nothing_in_order() -> None:
+    text = "t\tused\t9\nt\treferenced\t8\nt@s\tcreation\t1795449470\nt@s\tused\t5\nt@s\treferenced\t6\n"
+    get = next(v for v in zfs_list.SOURCES[1].variants if v.name == "get")
+    frames = parse_text(get, text)
+    assert list(frames) == ["snapshots"]
+    assert (frames["snapshots"]["used"][0], frames["snapshots"]["refer"][0]) == (5, 6)
+
+
+@pytest.mark.parametrize("bad", ["t\tfilesystem\t1\n", "t\tfilesystem\tx\t2\t3\t4\t5\t6\t7\t/\n", "words\n"])
+def test_errors_name_the_line(bad: str) -> None:
+    good = "t\tfilesystem\t1\t2\t3\t4\t5\t6\t7\t/\n"
+    with pytest.raises(ParseError) as e:
+        parse_text(lists(), good + bad)
+    assert e.value.line_no == 2
+
+
+def test_a_report_ends_at_its_marker() -> None:
+    parser = zpool_list.CapacityParser(Context("h", "solaris10", 60.0))
+    lines = ["== begin 1795449470 2026-11-23 15:57:50", "NAME  SIZE  ALLOC", "t  10G  5G"]
+    assert [parser.feed(line, 0.0) for line in lines] == [[], [], []]
+    (batch,) = parser.feed("== end", 0.0)
+    assert (batch.time, batch.columns["size"]) == (1795449470, [10 * G])
+
+
+def test_the_loop_is_plain_bourne_shell() -> None:
+    command = again("zpool list", 60)
+    assert "$(" not in command
+    assert command.endswith("do echo '== end'; sleep 60; done")
