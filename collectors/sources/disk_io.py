@@ -9,7 +9,6 @@ or went ("<<State change>>"): both are dropped.
 from __future__ import annotations
 
 import re
-from math import nan
 
 from collectors.base import Batch, Context, Source, Variant
 from collectors.members import BESIDE, Members
@@ -74,48 +73,46 @@ class Iostat(Disks):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self._since_boot = True
+        self._headings = ""
+        self._plan: list[tuple[int, str, float]] = []
 
     def report(self, lines: list[str], stamp: float | None) -> list[Batch]:
-        rows: dict[str, list[object]] = {c: [] for c in COLUMNS}
-        headings: list[str] = []
+        devices: list[str] = []
+        rows: list[list[float]] = []
+        names: list[str] = []
+        last, name_stands_last = 0, False
         for i, line in enumerate(lines):
-            words = line.split()
-            if words and words[0].startswith("<<"):
+            if names:
+                words = line.split(None, last) if name_stands_last else line.split()
+                if len(words) != last + 1:
+                    raise self.bad(i, line, f"{len(words)} fields under {last + 1} headings")
+                try:
+                    row = [float(words[at]) * factor for at, _, factor in self._plan]
+                except ValueError as e:
+                    raise self.bad(i, line, f"iostat: {e}") from e
+                if min(row) < 0:
+                    raise self.bad(i, line, "a number below zero")
+                rows.append(row)
+                devices.append(words[last].rstrip() if name_stands_last else words[0])
+            elif line.lstrip().startswith("<<"):
                 self._since_boot = True
                 return []
-            if "extended" in line and "statistics" in line:
-                continue
-            if not headings:
-                if "device" not in words or not {"r/s", "w/s"} <= set(words):
-                    raise self.bad(i, line, "not the headings of iostat -x")
-                headings = words
-                continue
-            self._row(i, line, headings, rows)
-        if not headings:
+            elif not ("extended" in line and "statistics" in line):
+                names = line.split()
+                last, name_stands_last = len(names) - 1, names[-1:] == ["device"]
+                if line != self._headings:
+                    if "device" not in names or not {"r/s", "w/s"} <= set(names):
+                        raise self.bad(i, line, "not the headings of iostat -x")
+                    self._headings = line
+                    self._plan = [(at, *HEADINGS[name]) for at, name in enumerate(names) if name in HEADINGS]
+        since_boot, self._since_boot = self._since_boot and bool(names), self._since_boot and not names
+        if since_boot or not devices:
             return []
-        since_boot, self._since_boot = self._since_boot, False
-        if since_boot or not rows["device"]:
-            return []
-        return [Batch("disk_io", self.place(rows), stamp)]
-
-    def _row(self, i: int, line: str, headings: list[str], rows: dict[str, list[object]]) -> None:
-        last = headings[-1] == "device"
-        n = len(headings) - 1
-        words = line.split(None, n) if last else line.split()
-        if len(words) != n + 1:
-            raise self.bad(i, line, f"{len(words)} fields under {n + 1} headings")
-        values = dict(zip(headings, words, strict=True))
-        row: dict[str, object] = {}
-        for heading, text in values.items():
-            if heading not in HEADINGS:
-                continue
-            name, factor = HEADINGS[heading]
-            try:
-                row[name] = float(text) * factor if text != "-" else nan
-            except ValueError as e:
-                raise self.bad(i, line, f"{heading}: {e}", column=line.find(text) + 1) from e
-        for name, column in rows.items():
-            column.append(values["device"].rstrip() if name == "device" else row.get(name))
+        columns: dict[str, list[object]] = {c: [None] * len(devices) for c in COLUMNS}
+        columns["device"] = list(devices)
+        for (_, column, _), values in zip(self._plan, zip(*rows, strict=True), strict=True):
+            columns[column] = list(values)
+        return [Batch("disk_io", self.place(columns), stamp)]
 
 
 NOT_DISKS = re.compile(r"(loop|ram|zd|sr|fd)\d+$|(sd|vd|xvd|hd)[a-z]+\d+$|(nvme\d+n\d+|mmcblk\d+)p\d+$")
