@@ -373,7 +373,9 @@ class Store:
                 sql = query.rows(schema, values, parts, bounds)
             else:
                 sql = query.aggregate(schema, values, parts, step, bounds)
-            answer = query.finish(schema, self._run(sql, each * len(parts), spool, table))
+            answer = self._run(sql, each * len(parts), spool, table)
+            if points is not None:
+                answer = query.finish(schema, answer)
         frame = to_pandas(answer)
         frame.attrs["step"] = float(step or schema.every)
         return frame
