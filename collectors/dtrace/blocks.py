@@ -45,11 +45,17 @@ class Histogram:
 def row(line: str) -> Bucket | None:
     """The bucket that `line` prints, None if it is no such line."""
     m = ROW.fullmatch(line)
-    return Bucket((m["end"] or "").strip(), int(m["low"]), int(m["count"])) if m else None
+    return bucket(m) if m else None
 
 
-def quantize(rows: list[Bucket]) -> Histogram:
-    """Of a quantize(). Raises ValueError for a bucket that is no power of two or is printed twice, or a hole."""
+def bucket(m: re.Match[str]) -> Bucket:
+    """The bucket of a match of ROW."""
+    return Bucket((m["end"] or "").strip(), int(m["low"]), int(m["count"]))
+
+
+def quantize(rows: list[Bucket], *, whole: bool = True) -> Histogram:
+    """Of a quantize(). Raises ValueError for a bucket that is no power of two or is printed twice, or (unless not
+    `whole`) a hole."""
     signed = any(r.low < 0 and r.count for r in rows)
     size, zero = (2 * _ZERO + 1, _ZERO) if signed else (_ZERO + 1, 0)
     counts, seen = [0] * size, set()
@@ -63,7 +69,7 @@ def quantize(rows: list[Bucket]) -> Histogram:
         elif signed:
             counts[zero - i] = r.count
     places = [_INDEX[abs(r.low)] * (1 if r.low >= 0 else -1) for r in rows]
-    if places and places != list(range(places[0], places[0] + len(rows))):
+    if whole and places and places != list(range(places[0], places[0] + len(rows))):
         raise ValueError("a bucket is missing: a line was lost")
     return Histogram("quantize", "quantize_signed" if signed else "quantize", counts)
 
@@ -82,15 +88,18 @@ def linear(rows: list[Bucket], low: int, high: int, step: int) -> Histogram:
     return Histogram("lquantize", f"lquantize:{low}:{high}:{step}", counts)
 
 
-def guess(rows: list[Bucket]) -> Histogram:
+def guess(rows: list[Bucket], *, whole: bool = True) -> Histogram:
     """Of a histogram whose kind is not printed, from its buckets.
 
     Powers of two are a quantize, equal steps an lquantize over what was printed, others an llquantize with its
-    bounds spelled out ('list:…'). Raises ValueError for bounds that do not rise.
+    bounds spelled out ('list:…'). `whole`: no bucket was cut out. Raises ValueError for bounds that do not rise.
     """
-    for kind in (quantize, _linear):
-        with contextlib.suppress(ValueError):
-            return kind(rows)
+    if not rows:
+        raise ValueError("no bucket")
+    with contextlib.suppress(ValueError):
+        return quantize(rows, whole=whole)
+    with contextlib.suppress(ValueError):
+        return _linear(rows)
     lows: list[float] = []
     for i, r in enumerate(rows):
         if r.end in ("<", "<=") or (r.low < 0 and not i):

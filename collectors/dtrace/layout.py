@@ -37,6 +37,7 @@ _PACK_ROW = re.compile(r"(?P<head>.*?) *(?P<min>(?:< )?-?\d+) :.*: (?P<max>(?:>=
 _COLUMNS = re.compile(r"\s*(CPU\s+ID\s+)?FUNCTION:NAME\s*")
 _PROBE = re.compile(r"\s*(\d+\s+\d+\s+)?[^\s:]*:[^\s:]+ .*")
 _FRAME = re.compile(r"\s{3,}(\S*`\S.*|0x[0-9a-f]+|<.*>)\s*")
+_ELISION = re.compile(r"\s*\[?\.\.\.\]?\s*")
 _INT = re.compile(r" *(-?\d+)")
 
 
@@ -129,13 +130,15 @@ def _number(line: str) -> tuple[str, int] | None:
         return None
     width = max(_VALUE, len(m[0]) + 1)
     cut = len(line) - width
+    if cut > 0 and line[:cut].isspace() and cut % _STRING:
+        return None  # an address that is a frame of a stack
     if cut < 0 or line[cut:] != " " * (width - len(m[0])) + m[0]:
         return None
     return line[:cut], int(m[0])
 
 
 def parse(text: str, *, values: int = 1) -> Answer:
-    """Read the whole of an output. Raises ValueError for a histogram that contradicts itself."""
+    """Read the whole of an output. Raises nothing: a histogram that contradicts itself is text and a complaint."""
     return _Reader(text.split("\n"), values).read()
 
 
@@ -303,12 +306,26 @@ class _Reader:
     def _histogram(self) -> None:
         header = self.at
         self.at += 1
-        rows = [blocks.Bucket((m["end"] or "").strip(), int(m["low"]), int(m["count"])) for m in self._rows(blocks.ROW)]
-        h = blocks.guess(rows)
+        rows, whole = self._rows(blocks.ROW), True
+        while self._elided():
+            whole = False
+            self.at += 1
+            rows += self._rows(blocks.ROW)
         own = self._histogram_keys(header)
-        self.answer.rows.append(Row(own, h.agg, bounds=h.bounds, counts=h.counts))
+        try:
+            h = blocks.guess([blocks.bucket(m) for m in rows], whole=whole)
+        except ValueError as e:
+            self.answer.complaints.append(f"line {header + 1}: not a histogram: {e}")
+            self.answer.text += self.lines[header : self.at]
+        else:
+            self.answer.rows.append(Row(own, h.agg, bounds=h.bounds, counts=h.counts))
         self._discard()
         self.last_histogram_ends = self.at
+
+    def _elided(self) -> bool:
+        """Whether somebody cut buckets out here: a line of dots, and then more of them."""
+        two = self.lines[self.at : self.at + 2]
+        return len(two) == 2 and bool(_ELISION.fullmatch(two[0]) and blocks.ROW.fullmatch(two[1]))
 
     def _histogram_keys(self, header: int) -> list[str]:
         if self.stacks:

@@ -126,3 +126,26 @@ def test_stacks_come_last_and_span_lines() -> None:
     (batch,) = read(textwrap.dedent(lines).strip().splitlines(), "disk_io/by=execname")
     assert batch.columns["keys"] == [["imap", "genunix`read+0x1c\nunix`sys_syscall+0x10e"], ["idle", ""]]
     assert batch.columns["value"] == [3.0, 9.0]
+
+
+LINES = st.one_of(
+    st.sampled_from(sample()),
+    st.text(max_size=60),
+    st.builds("zs1 {}".format, st.text(st.sampled_from("begin end key yek #:0123456789 quantize=count"), max_size=30)),
+)
+
+
+@given(st.lists(LINES, max_size=40))
+def test_damage_is_told_and_ends_with_its_interval(damage: list[str]) -> None:
+    parser = framing.FrameParser(CTX, question("disk_io/by=device,latency"))
+    for line in [*damage, "zs1 yek", *(["zs1 end 0 0"] * 2)]:
+        with contextlib.suppress(ParseError):
+            for b in parser.feed(line, 0.0):
+                n = len(b.columns["keys"])
+                assert all(len(column) == n for column in b.columns.values())
+    # A key without an end swallows what follows until it is plainly none: whole intervals come again after it.
+    batches: list[Batch] = []
+    for line in ["x" * 9000, *sample()]:
+        with contextlib.suppress(ParseError):
+            batches += parser.feed(line, 0.0)
+    assert [b.columns["keys"] for b in batches] == [[["c3t0d0"], ["c3t1d0"]], [[]]]

@@ -142,6 +142,22 @@ def test_two_stacks_as_keys_and_an_empty_one() -> None:
     ]
 
 
+def test_addresses_are_frames() -> None:
+    frames = ["0xfee1dead", "80507654", "java/lang/Thread.run()V*"]
+    text = "\n" + "".join(f"{'':14}{frame}\n" for frame in frames) + f" {12:16d}\n"
+    assert [plain(r) for r in layout.parse(text).rows] == [[["\n".join(frames)], 12]]
+
+
+def test_a_histogram_that_somebody_cut() -> None:
+    head = "  sshd\n           value  ------------- Distribution ------------- count\n"
+    low = "               1 |                                         0\n               2 |@@@   7\n"
+    high = "            1024 |@@@@@  9\n            2048 |                                         0\n"
+    assert [plain(r) for r in layout.parse(f"{head}{low}[...]\n{high}").rows] == [[["sshd"], {2: 7, 1024: 9}]]
+    broken = layout.parse(f"{head}{high}{low}")
+    assert not broken.rows
+    assert broken.complaints == ["line 2: not a histogram: the buckets do not rise: [1024, 2048, 1, 2]"]
+
+
 @pytest.mark.parametrize("path", sorted(RECORDED.glob("*.stderr")), ids=lambda p: p.stem)
 def test_drops_on_stderr(path: Path) -> None:
     text = read(path)

@@ -138,6 +138,23 @@ def test_direct_writes_of_dd_are_counted_and_timed(link: Link, tmp_path: Path) -
     assert sorted(asked.late)[len(asked.late) // 2] < 1.0
 
 
+def test_starts_and_ends_of_processes_are_counted(link: Link, tmp_path: Path) -> None:
+    runs = 25
+    program = tmp_path / "zs_true"
+    program.write_bytes(Path("/bin/true").read_bytes())
+    program.chmod(0o755)
+    starts = Asked(link, question("process_starts/by=execname/where=execname=zs_true"))
+    exits = Asked(link, question("process_exits/by=execname,reason,runtime/where=execname=zs_true"))
+    starts.started()
+    exits.started()
+    for _ in range(runs):
+        subprocess.run([program], check=True)
+    assert starts.total(["zs_true"], runs) == runs
+    assert exits.total(["zs_true", "exited"], runs) == runs
+    starts.stop()
+    exits.stop()
+
+
 def test_the_standing_source_follows_an_idle_host(link: Link) -> None:
     """An idle CPU fires no tick under Linux: intervals must come all the same, one a second."""
     (variant,) = SOURCE.variants_for("linux")
