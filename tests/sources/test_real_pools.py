@@ -1,0 +1,175 @@
+"""The sources' own commands against real pools, in the states that can be made real here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+
+import pytest
+
+from collectors.base import Batch, Context, Source
+from collectors.sources import zfs_list, zpool_iostat, zpool_list, zpool_status
+from tests.zfsfuse import Zfs, zfs
+
+__all__ = ["zfs"]
+pytestmark = [pytest.mark.zpool, pytest.mark.xdist_group("zpool")]
+
+
+@contextmanager
+def collecting(source: Source, variant: str, interval: float = 1.0) -> Iterator[Queue[tuple[float, Batch]]]:
+    """Runs the variant's command in sh and yields its batches, each with the time at which it was read."""
+    chosen = next(v for v in source.variants if v.name == variant)
+    ctx = Context("here", "solaris10", interval)
+    assert subprocess.run(["sh", "-c", chosen.probe], capture_output=True).returncode == 0, "the probe fails here"
+    process = subprocess.Popen(
+        ["sh", "-c", chosen.command(ctx)], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    parser = chosen.parser(ctx)
+    batches: Queue[tuple[float, Batch]] = Queue()
+
+    def read() -> None:
+        assert process.stdout
+        for line in process.stdout:
+            for batch in parser.feed(line.rstrip("\n"), time.time()):
+                batches.put((time.time(), batch))
+
+    reader = Thread(target=read)
+    reader.start()
+    try:
+        yield batches
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        reader.join()
+        process.wait()
+        assert process.stdout
+        process.stdout.close()
+
+
+def rows(batch: Batch) -> dict[str, dict[str, object]]:
+    """Rows by vdev, or by pool or dataset."""
+    key = next(k for k in ("vdev", "snapshot", "dataset", "pool") if k in batch.columns)
+    names = list(batch.columns)
+    return {
+        str(values[names.index(key)]): dict(zip(names, values, strict=True))
+        for values in zip(*batch.columns.values(), strict=True)
+    }
+
+
+def take(batches: Queue[tuple[float, Batch]], table: str, seconds: float = 30.0) -> dict[str, dict[str, object]]:
+    while True:
+        _, batch = batches.get(timeout=seconds)
+        if batch.table == table:
+            return rows(batch)
+
+
+def test_iostat_while_it_is_written_to(zfs: Zfs) -> None:
+    _, mount = zfs.pool("raidz", *(zfs.disk(f"r{i}") for i in range(3)), "log", zfs.disk("log"))
+    written = 40 << 20
+    with collecting(zpool_iostat.SOURCE, "headings-stamped") as batches:
+        assert take(batches, "zpool_iostat")[""]["write_bytes"] == 0, "the report since boot is no interval"
+        (mount / "data").write_bytes(os.urandom(written))
+        seen = 0.0
+        for _ in range(20):
+            row = take(batches, "zpool_iostat")["raidz1-0"]
+            assert row["kind"] == "raidz1"
+            seen += float(row["write_bytes"] or 0)  # type: ignore[arg-type]
+            if seen > 0.9 * written:
+                break
+    # rates over intervals that are a little longer than a second; metadata comes on top
+    assert 0.8 * written < seen < 2 * written
+
+
+def test_iostat_gives_an_interval_when_it_is_printed(zfs: Zfs) -> None:
+    """The stamp is the interval's end: a batch must not wait for the interval after it."""
+    zfs.pool(zfs.disk("single"))
+    with collecting(zpool_iostat.SOURCE, "headings-stamped", 2.0) as batches:
+        lags = []
+        for _ in range(3):
+            arrived, batch = batches.get(timeout=30)
+            assert batch.time is not None
+            lags.append(arrived - batch.time)
+    assert min(lags) < 1.5, "stamps are whole seconds; waiting for the next report would make it 2 to 3"
+
+
+def test_iostat_through_a_replacement(zfs: Zfs) -> None:
+    old, other, new = zfs.disk("old"), zfs.disk("other"), zfs.disk("new")
+    name, _ = zfs.pool("mirror", old, other)
+    with collecting(zpool_iostat.SOURCE, "headings-stamped") as batches:
+        assert f"mirror-0/{old}" in take(batches, "zpool_iostat")
+        zfs.run("zpool", "replace", name, old, new)
+        for _ in range(20):
+            found = take(batches, "zpool_iostat")
+            if f"mirror-0/{new}" in found:
+                break
+        assert found[f"mirror-0/{new}"]["write_bytes"] is None, "the mean since boot is no interval"
+        for _ in range(20):
+            found = take(batches, "zpool_iostat")
+            if f"mirror-0/{old}" not in found and found[""]["write_bytes"] is not None:
+                break
+        assert found[f"mirror-0/{new}"]["write_bytes"] is not None
+
+
+def test_status_of_damage_and_repair(zfs: Zfs) -> None:
+    bad, good = zfs.disk("bad"), zfs.disk("good")
+    name, mount = zfs.pool("mirror", bad, good)
+    (mount / "data").write_bytes(os.urandom(50 << 20))
+    zfs.run("zpool", "offline", name, bad)
+    with collecting(zpool_status.SOURCE, "text") as batches:
+        found = take(batches, "zpool_status")
+        assert (found[""]["state"], found[f"mirror-0/{bad}"]["state"]) == ("DEGRADED", "OFFLINE")
+        assert take(batches, "pool_scan")[name]["state"] in ("none", "finished")
+        zfs.run("zpool", "online", name, bad)
+        with open(bad, "r+b") as disk:
+            disk.seek(20 << 20)
+            disk.write(os.urandom(40 << 20))
+            os.fsync(disk.fileno())
+        zfs.run("zpool", "scrub", name)
+        for _ in range(30):
+            found, scan = take(batches, "zpool_status"), take(batches, "pool_scan")[name]
+            if (scan["scan"], scan["state"]) == ("scrub", "finished"):
+                break
+        assert (scan["fraction"], scan["errors"]) == (1.0, 0.0)
+        assert float(found[f"mirror-0/{bad}"]["cksum_errors"]) > 0  # type: ignore[arg-type]
+        assert found[f"mirror-0/{bad}"]["state"] == found[""]["state"] == "ONLINE", "errors do not change the state"
+
+
+def fill(path: Path) -> None:
+    """Raises OSError when the pool is full."""
+    with path.open("wb", buffering=0) as file:
+        while True:
+            file.write(os.urandom(1 << 20))
+
+
+def test_a_full_pool_with_snapshots(zfs: Zfs) -> None:
+    name, mount = zfs.pool(zfs.disk("small", 256))
+    zfs.run("zfs", "create", f"{name}/mail")
+    for i in range(5):
+        zfs.run("zfs", "snapshot", f"{name}/mail@hourly-{i}")
+    with pytest.raises(OSError, match="space"):
+        fill(mount / "mail" / "full")
+    with collecting(zpool_list.SOURCE, "rounded") as batches:
+        for _ in range(20):
+            row = take(batches, "pool_capacity")[name]
+            if float(row["alloc"]) / float(row["size"]) > 0.8:  # type: ignore[arg-type]
+                break
+        assert float(row["alloc"]) / float(row["size"]) > 0.8  # type: ignore[arg-type]
+    with collecting(zfs_list.SOURCES[0], "rounded") as batches:
+        assert take(batches, "dataset_usage")[f"{name}/mail"]["avail"] == 0
+    with collecting(zfs_list.SOURCES[1], "get") as batches:
+        _, batch = batches.get(timeout=30)
+        assert batch.columns["snapshot"] == [f"hourly-{i}" for i in range(5)]
+        assert all(abs(c / 1e6 - time.time()) < 600 for c in batch.columns["creation"])
+
+
+def test_a_host_without_pools(zfs: Zfs) -> None:
+    """`zpool status` has words for it, and there are no rows."""
+    zfs.close()
+    with collecting(zpool_status.SOURCE, "text") as batches, pytest.raises(Empty):
+        batches.get(timeout=3)

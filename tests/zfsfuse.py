@@ -1,0 +1,121 @@
+"""Real pools without a kernel module: Debian's zfs-fuse (pool version 23, the tools of the Solaris 10 era).
+
+    from tests.zfsfuse import zfs  # a fixture, one daemon per test module
+    @pytest.mark.zpool
+    @pytest.mark.xdist_group("zpool")
+
+One daemon serves a whole machine, so a file lock lets one test module at a time use it; those that cannot have it
+(not root, no /dev/fuse, no zfs-fuse) are skipped and say why.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+LOCK = Path(tempfile.gettempdir()) / "zs-zfs-fuse.lock"
+_numbers = count()
+
+
+class Zfs:
+    """Pools on files in `folder`, which are destroyed at the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._pools: list[str] = []
+
+    def run(self, *argv: str) -> str:
+        """Standard output of `zpool …` or `zfs …`. Raises CalledProcessError with its words."""
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+        if done.returncode:
+            raise subprocess.CalledProcessError(done.returncode, argv, done.stdout, done.stderr)
+        return done.stdout
+
+    def disk(self, name: str, mib: int = 128) -> str:
+        """Path of a new sparse file to be a vdev."""
+        path = self.folder / name
+        with path.open("wb") as f:
+            f.truncate(mib << 20)
+        return str(path)
+
+    def pool(self, *layout: str) -> tuple[str, Path]:
+        """Name and mount point of a new pool: `pool("mirror", disk("a"), disk("b"))`."""
+        name = f"zs{os.getpid()}x{next(_numbers)}"
+        mount = self.folder / f"mnt-{name}"
+        self.run("zpool", "create", "-f", "-m", str(mount), name, *layout)
+        self._pools.append(name)
+        return name, mount
+
+    def close(self) -> None:
+        """Destroys the pools; more may be made afterwards."""
+        while self._pools:
+            name = self._pools.pop()
+            _patiently(lambda name=name: self.run("zpool", "destroy", "-f", name))  # type: ignore[misc]
+
+
+def _patiently(call: Callable[[], object], seconds: float = 20.0) -> None:
+    """A pool just written to is busy for a moment."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            call()
+            return
+        except subprocess.CalledProcessError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.5)
+
+
+def _answers() -> bool:
+    return subprocess.run(["zpool", "list"], capture_output=True, timeout=20).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def zfs() -> Iterator[Zfs]:
+    for why, missing in (
+        ("zfs-fuse is not installed (apt-get install zfs-fuse)", not shutil.which("zfs-fuse")),
+        ("zfs-fuse needs root", os.geteuid() != 0),
+        ("there is no /dev/fuse", not os.access("/dev/fuse", os.R_OK | os.W_OK)),
+    ):
+        if missing:
+            pytest.skip(f"no real pools: {why}")
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        daemon = None
+        if not _answers():
+            daemon = subprocess.Popen(
+                ["zfs-fuse", "--no-daemon", "--no-kstat-mount"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        try:
+            end = time.monotonic() + 30
+            while not _answers():
+                if (daemon and daemon.poll() is not None) or time.monotonic() > end:
+                    pytest.skip("no real pools: zfs-fuse does not start here")
+                time.sleep(0.2)
+            with tempfile.TemporaryDirectory(prefix="zs", ignore_cleanup_errors=True) as folder:
+                pools = Zfs(Path(folder))
+                try:
+                    yield pools
+                finally:
+                    pools.close()
+        finally:
+            if daemon:
+                daemon.terminate()
+                try:
+                    daemon.wait(15)
+                except subprocess.TimeoutExpired:
+                    daemon.kill()
+                    daemon.wait(15)
