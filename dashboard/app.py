@@ -84,6 +84,7 @@ def create_app(
             hub.close()
 
     server = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    server.state.hub = hub
     app = dash.Dash(
         "zonescope",
         server=server,  # type: ignore[arg-type]

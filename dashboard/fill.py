@@ -70,7 +70,7 @@ _SHARED, _SHARED_FOR = 16, 1.0
 
 def _window(live: Live, table: str, need: Need, query: Query, grid: Grid) -> pd.DataFrame:
     where = need.restrict(query)
-    key = (id(live.store), table, need.columns, repr(sorted(where.items())), grid)
+    key = (id(live.store), live.seq, table, need.columns, repr(sorted(where.items())), grid)
     now = live.clock()
     found = _shared.get(key)
     if found is not None and 0 <= now - found[0] < _SHARED_FOR:
