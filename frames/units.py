@@ -31,7 +31,7 @@ class Scale:
         """The number alone; – for a missing one."""
         if not _known(value):
             return MISSING
-        return number(value / self.factor, self.decimals)
+        return number(value if self.factor == 1 else value / self.factor, self.decimals)
 
 
 def _known(value: float | None) -> TypeGuard[float]:
