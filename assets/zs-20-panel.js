@@ -232,6 +232,7 @@
       }
       const kind = zs.kinds[this.kind] || zs.kinds.lines;
       kind(this, this.ctx);
+      if (this.kind !== "spark") zs.paintTime(this, this.ctx);
       zs.paintOver(this);
       if (this.legend) zs.paintLegend(this);
       this.drawMs = performance.now() - t0;

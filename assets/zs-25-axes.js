@@ -18,25 +18,40 @@
     ctx.setTransform(dpr, 0, 0, dpr, 0, 0);
   };
 
-  /** Sets p.geo {x, y, w, h} (px in the plot element), p.win and p.px(t), p.py(v); false while plotly is not there. */
-  zs.layout = (p) => {
+  /** Where things are, read once per size: asking in the middle of a refresh makes the browser lay out the page anew. */
+  function measure(p) {
     const W = p.plot.clientWidth, H = p.plot.clientHeight;
-    if (!W || !H) return false;
+    if (!W || !H) return null;
     const gd = p.plot.querySelector(".js-plotly-plot");
-    if (gd && !(gd._fullLayout && gd._fullLayout.xaxis && gd._fullLayout.xaxis._length)) return false;
-    if (!gd && p.plot.querySelector(".zs-axes, .dash-graph")) return false;
+    if (gd && !(gd._fullLayout && gd._fullLayout.xaxis && gd._fullLayout.xaxis._length)) return null;
+    if (!gd && p.plot.querySelector(".zs-axes, .dash-graph")) return null;
+    const a = gd ? gd.getBoundingClientRect() : null, b = gd ? p.plot.getBoundingClientRect() : null;
+    return { W, H, gd, dx: gd ? a.left - b.left : 0, dy: gd ? a.top - b.top : 0 };
+  }
+  function place(p) {
+    const { gd, dx, dy, W, H } = p.box;
+    if (gd) {
+      const { xaxis: xa, yaxis: ya } = gd._fullLayout;
+      return { x: xa._offset + dx, y: ya._offset + dy, w: xa._length, h: ya._length };
+    }
+    const strip = p.kind === "strip";
+    return { x: 0, y: strip ? 14 : 1, w: W, h: H - (strip ? 30 : 2) };
+  }
+
+  /** Sets p.geo {x, y, w, h} (px in the plot element), p.win, p.px(t) and p.tx(px); false while plotly is not there. */
+  zs.layout = (p) => {
+    p.box = p.box || measure(p);
+    if (!p.box) return false;
+    const { W, H, gd } = p.box;
+    if (gd && gd._fullLayout.width !== p.box.plotly) {
+      p.box = measure(p);
+      p.box.plotly = gd._fullLayout.width;
+    }
     p.gd = gd;
     fit(p.canvas, p.ctx, W, H);
     fit(p.over, p.octx, W, H);
     p.ctx.clearRect(0, 0, W, H);
-    const dx = gd ? gd.getBoundingClientRect() : null, base = gd ? p.plot.getBoundingClientRect() : null;
-    if (gd) {
-      const { xaxis: xa, yaxis: ya } = gd._fullLayout;
-      p.geo = { x: xa._offset + dx.left - base.left, y: ya._offset + dx.top - base.top, w: xa._length, h: ya._length };
-    } else {
-      const strip = p.kind === "strip";
-      p.geo = { x: 0, y: strip ? 14 : 1, w: W, h: H - (strip ? 30 : 2) };
-    }
+    p.geo = place(p);
     p.win = p.window(p.geo.w);
     const { x, w } = p.geo;
     const [a, b] = p.win;
@@ -45,25 +60,24 @@
     return true;
   };
 
-  /** Tells plotly the x window and, where given, y {range, log, ticks: [[value, label]], domain}. Only what changed. */
+  /** Tells plotly y {range, log, ticks: [[value, label]], domain} where it changed, and, once the picture stands still,
+      the x window: a relayout costs more than all lines of a panel, so a moving time axis is drawn by `paintTime`. */
   zs.axes = (p, y) => {
     const { gd } = p;
-    const c = zs.colors();
-    const ticks = zs.timeTicks(p.win[0], p.win[1], Math.max(2, Math.floor(p.geo.w / 75)));
     if (!gd) return;
+    const c = zs.colors();
     const update = {};
-    const sx = p.win.join() + zs.state.tz + p.geo.w;
-    if (p.axis.x !== sx) {
+    if (!p.axis.bare) {
+      p.axis.bare = true;
+      update["xaxis.showticklabels"] = false;
+      update["xaxis.ticks"] = "";
+      if (p.kind === "strip") update["margin.t"] = 16;
+    }
+    const sx = p.win.join();
+    if (!zs.following() && p.axis.x !== sx) {
       p.axis.x = sx;
       update["xaxis.autorange"] = false;
       update["xaxis.range"] = [p.win[0] * 1000, p.win[1] * 1000];
-      const st = ticks.map((t) => t.join()).join();
-      if (p.axis.t !== st) {
-        p.axis.t = st;
-        update["xaxis.tickmode"] = "array";
-        update["xaxis.tickvals"] = ticks.map((t) => t[0] * 1000);
-        update["xaxis.ticktext"] = ticks.map((t) => t[1]);
-      }
     }
     if (y) {
       const sy = JSON.stringify(y);
@@ -76,30 +90,35 @@
         update["yaxis.tickvals"] = y.ticks.map((t) => t[0]);
         update["yaxis.ticktext"] = y.ticks.map((t) => t[1]);
         update["yaxis.domain"] = y.domain || [0, 1];
-        // The time axis stays at the foot of the plot when the y axis ends above it.
-        update["xaxis.anchor"] = y.domain && y.domain[0] > 0 ? "free" : "y";
-        update["xaxis.position"] = 0;
         update["yaxis.showgrid"] = !y.nogrid;
-        update["yaxis.title.text"] = "";
       }
     }
     const sc = c.text3 + c.grid;
     if (p.axis.c !== sc) {
       p.axis.c = sc;
-      update["font.color"] = c.text3;
-      for (const a of ["xaxis", "yaxis"]) {
-        update[`${a}.tickfont.color`] = c.text3;
-        update[`${a}.tickcolor`] = c.line;
-        update[`${a}.gridcolor`] = c.grid;
-      }
-      if (p.kind === "strip") update["margin.t"] = 16;
+      update["font.color"] = update["yaxis.tickfont.color"] = c.text3;
+      update["yaxis.gridcolor"] = c.grid;
       update.paper_bgcolor = update.plot_bgcolor = "rgba(0,0,0,0)";
     }
     if (Object.keys(update).length) {
       window.Plotly.relayout(gd, update);
-      const ya = gd._fullLayout.yaxis, base = p.plot.getBoundingClientRect(), own = gd.getBoundingClientRect();
-      p.geo.y = ya._offset + own.top - base.top;
-      p.geo.h = ya._length;
+      p.geo = place(p);
+    }
+  };
+  /** Ticks and labels of the time axis, in plotly's own place and type. */
+  zs.paintTime = (p, ctx) => {
+    const c = zs.colors();
+    const y = Math.round(p.bottom || p.geo.y + p.geo.h);
+    ctx.font = zs.font(11);
+    ctx.textAlign = "center";
+    ctx.textBaseline = "middle";
+    const most = Math.max(2, Math.floor(p.geo.w / (p.kind === "strip" ? 120 : 75)));
+    for (const [t, label] of zs.timeTicks(p.win[0], p.win[1], most)) {
+      const x = p.px(t);
+      ctx.fillStyle = c.line;
+      ctx.fillRect(Math.round(x), y, 1, 4);
+      ctx.fillStyle = c.text3;
+      if (x + ctx.measureText(label).width / 2 <= p.box.W) ctx.fillText(label, x, y + 13);
     }
   };
 
@@ -158,7 +177,9 @@
   zs.clip = (ctx, g, pad = 1) => {
     ctx.save();
     ctx.beginPath();
-    ctx.rect(g.x, g.y - pad, g.w, g.h + 2 * pad);
+    // Whole pixels: a clip between pixels makes every stroke under it several times dearer.
+    const x = Math.floor(g.x), y = Math.floor(g.y - pad);
+    ctx.rect(x, y, Math.ceil(g.x + g.w) - x, Math.ceil(g.y + g.h + pad) - y);
     ctx.clip();
   };
   /** Gaps and staleness as hatch from y0 to y1, with their words where they fit. */

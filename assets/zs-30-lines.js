@@ -262,12 +262,6 @@
       if (b > a) ctx.fillRect(a, g.y + g.h - 4, b - a, 3);
     }
     zs.paintEvents(p, ctx, g.y - 14, g.y + g.h);
-    if (!p.gd) {
-      ctx.font = zs.font(11);
-      ctx.fillStyle = c.text3;
-      ctx.textAlign = "center";
-      for (const [t, label] of zs.timeTicks(p.win[0], p.win[1], g.w / 140)) ctx.fillText(label, p.px(t), g.y + g.h + 10);
-    }
     const brush = p.brush || zs.range(zs.state.hold || zs.state.paused ? (zs.state.hold || zs.state.paused).now : undefined);
     const a = zs.clamp(p.px(brush[0]), g.x, g.x + g.w - 3), b = zs.clamp(p.px(brush[1]), a + 3, g.x + g.w);
     ctx.fillStyle = c.text;

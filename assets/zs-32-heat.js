@@ -98,7 +98,7 @@
     const c = zs.colors();
     const { bounds, rows, counts } = p.heat;
     const { lo, hi, over, unit } = shown(p);
-    const H = p.plot.clientHeight;
+    const { H } = p.box;
     const room = over < rows ? OVER + SPACE : 0;
     const ph = p.gd ? p.gd._fullLayout._size.h : H;
     const ticks = zs.logTicks(lo, hi, unit);

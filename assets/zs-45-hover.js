@@ -14,8 +14,12 @@
 
   zs.paintOver = (p) => {
     const ctx = p.octx;
-    ctx.clearRect(0, 0, p.plot.clientWidth, p.plot.clientHeight);
     if (!p.geo || !p.win || !p.meta) return;
+    // Nothing there, nothing to clear: a touched canvas is composited anew.
+    const any = p.drag || cross || state.pin !== null;
+    if (!any && !p.overDrawn) return;
+    p.overDrawn = any;
+    ctx.clearRect(0, 0, p.box.W, p.box.H);
     if (p.drag) paintDrag(p, ctx);
     const mode = p.kind === "spark" ? "none" : zs.crossMode || "values";
     const hover = cross && mode !== "off" ? cross.t : null;
@@ -40,7 +44,7 @@
       const text = zs.when(t, p.win[1] - p.win[0]);
       ctx.font = zs.font(11, 600);
       const w = ctx.measureText(text).width + 10;
-      const left = zs.clamp(x - w / 2, 0, p.plot.clientWidth - w);
+      const left = zs.clamp(x - w / 2, 0, p.box.W - w);
       ctx.fillStyle = pinned ? c.accent : c.text;
       ctx.fillRect(left, bottom + 3, w, 16);
       ctx.fillStyle = c.panel;

@@ -12,12 +12,13 @@
     }
   }, { rootMargin: "100px" });
 
+  // plotly takes its new size a moment after its box has it.
   let resizing = 0;
   const sized = new ResizeObserver((entries) => {
     for (const e of entries) {
       const p = [...zs.panels.values()].find((q) => q.plot === e.target);
       if (p) {
-        p.axis.x = null;
+        p.box = null;
         zs.invalidate(p);
       }
     }
@@ -25,7 +26,7 @@
     resizing = setTimeout(() => {
       zs.findTop();
       for (const p of zs.panels.values()) {
-        p.axis.x = null;
+        p.box = null;
         zs.invalidate(p);
         if (p.asked && Math.abs(p.plot.clientWidth - 56 - p.asked) > 0.2 * p.asked) zs.rewatch();
       }
