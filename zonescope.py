@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 import webbrowser
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -53,13 +54,20 @@ def _stop_on_signals(also_stdin: bool) -> threading.Event:
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, end)
     if also_stdin:
-
-        def watch() -> None:
-            sys.stdin.buffer.read()
-            end()
-
-        threading.Thread(target=watch, name="stdin", daemon=True).start()
+        _when_stdin_ends(end)
     return stop
+
+
+def _when_stdin_ends(call: Callable[[], object]) -> None:
+    """Call once standard input has ended. Reads the descriptor itself: a thread that waits inside of sys.stdin holds
+    a lock that the interpreter wants at its end, and aborts it."""
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        call()
+
+    threading.Thread(target=watch, name="stdin", daemon=True).start()
 
 
 def _log(verbose: bool) -> None:
@@ -129,12 +137,7 @@ def serve(
 
     _log(verbose)
     if child:
-
-        def watch() -> None:
-            sys.stdin.buffer.read()
-            os.kill(os.getpid(), signal.SIGTERM)
-
-        threading.Thread(target=watch, name="stdin", daemon=True).start()
+        _when_stdin_ends(lambda: os.kill(os.getpid(), signal.SIGTERM))
     try:
         run(store, address, port, say=lambda text: print(text, flush=True))
     except OSError as e:
