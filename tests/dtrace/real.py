@@ -23,5 +23,6 @@ needed = pytest.mark.skipif(
 
 def compiles(program: str) -> None:
     """Fails with dtrace's own words unless the real compiler takes `program`."""
-    done = subprocess.run([DTRACE, "-q", "-e", "-n", program], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, f"{done.stderr.strip()[-400:]}\n{program}"
+    command = [DTRACE, "-q", "-e", "-s", "/dev/stdin"]
+    done = subprocess.run(command, input=program, capture_output=True, text=True, timeout=150)
+    assert done.returncode == 0, f"{done.stderr.strip()[-400:]}\n{program[:4000]}"
