@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 
@@ -179,10 +178,6 @@ def _command(machine: Machine, make: Make) -> Command:
 
 async def execute(machine: Machine, text: str, io: IO) -> int:
     """Run the sh text of a session on a machine; its exit status."""
-    if machine.delay:
-        await asyncio.sleep(machine.delay)
-    if machine.banner:
-        io.out(machine.banner)
     return await machine.shell().script(text, io)
 
 

@@ -383,6 +383,11 @@ def _cut(args: list[str], out: Out, read: Read) -> Filter | None:
     text = " ".join(args)
     delim = re.search(r"-d ?(\S| )", text)
     wanted = re.search(r"-f ?([0-9,-]+)", text)
+    chars = re.search(r"-c ?(\d+)(?:(-)(\d*))?", text)
+    if chars:
+        first = int(chars[1])
+        last = None if chars[2] and not chars[3] else int(chars[3] or first)
+        return Each(out, lambda line: line[first - 1 : last])
     if not wanted:
         return None
     d = delim[1] if delim else "\t"

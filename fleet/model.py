@@ -351,6 +351,9 @@ class HostModel:
         demand = out["demand_data_misses"] + out["demand_metadata_misses"]
         ghosts = demand * np.clip(0.55 + 0.2 * quick[:, 2] + 1.1 * onset, 0.1, 0.97)
         l2_hits = demand * np.clip(0.22 + 0.06 * slow6[:, 2], 0.05, 0.5)
+        cached = float(any(d.role == "cache" for d in self.disks))
+        l2_hits = l2_hits * cached
+        l2_size = (58.0 + slow6[:, 3]) * GIB * cached
         mfu = 0.55 + 0.04 * slow6[:, 4]
         meta_size = size * (0.27 + 0.02 * slow6[:, 4])
         out |= {
@@ -358,16 +361,15 @@ class HostModel:
             "mru_hits": hits * 0.28, "mfu_hits": hits * 0.72,
             "mru_ghost_hits": ghosts * 0.6, "mfu_ghost_hits": ghosts * 0.4,
             "deleted": misses * 0.96, "evict_skip": misses * 0.05, "memory_throttle_count": np.zeros_like(size),
-            "l2_hits": l2_hits, "l2_misses": demand - l2_hits,
-            "l2_read_bytes": l2_hits * 26_000.0, "l2_write_bytes": np.minimum(misses * 0.3 * 26_000.0, 8.0 * MIB),
+            "l2_hits": l2_hits, "l2_misses": (demand - l2_hits) * cached,
+            "l2_read_bytes": l2_hits * 26_000.0, "l2_write_bytes": np.minimum(misses * 7_800.0, 8.0 * MIB) * cached,
             "size": size, "c": c, "p": c * (0.42 + 0.05 * slow6[:, 1]),
             "c_min": np.full_like(size, 6.0 * GIB), "c_max": np.full_like(size, 10.0 * GIB),
             "mfu_size": size * mfu, "mru_size": size * (0.96 - mfu), "anon_size": size * 0.01,
             "mru_ghost_size": c * 0.36, "mfu_ghost_size": c * 0.21,
             "hdr_size": size * 0.012, "data_size": size - meta_size, "other_size": size * 0.035,
             "meta_used": meta_size, "meta_limit": np.full_like(size, 2.5 * GIB), "meta_max": meta_size * 1.08,
-            "l2_size": np.full_like(size, 58.0 * GIB) + slow6[:, 3] * GIB, "l2_hdr_size": np.full_like(size,
-            0.21 * GIB),
+            "l2_size": l2_size, "l2_hdr_size": l2_size * 0.0036,
             "_miss_share": np.clip(demand / np.maximum(accesses, 1.0), 0.0, 1.0),
             "_demand_misses": demand - l2_hits, "_readahead": accesses * 0.02,
         }  # fmt: skip

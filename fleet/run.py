@@ -22,7 +22,7 @@ from fleet.site import Site, site_of
 
 SOURCES = (
     "zpool_iostat", "zpool_status", "pool_capacity", "arcstats", "zone_usage", "disk_io", "host_load", "dataset_usage",
-    "snapshots", "dtrace",
+    "snapshots", "mail_activity", "dtrace",
 )  # fmt: skip
 
 

@@ -143,7 +143,7 @@ def scenario(name: str, start: float, site: Site, offset: float = 0.0) -> Scenar
         scans.append(Resilver(scrub_host, "mail", "raidz2-0", "", sunday, 2.2 * 3600, 3.0 * 1024 * GIB, scrub=True))
     if name in ("incident", "night"):
         slow.append(SlowDisk(victim, "c3t7d0", "mail3", middle - 720, middle + 6 * 3600))
-    if name in ("migration", "night") and {"ma1", "ma2", "ms1", "ms2"} <= names:
+    if name in ("migration", "night"):
         stalled = middle - 372
         streams = [
             _stream("ma1", "ms1", "mail1", 413, 78, done=413, at=middle - 1348),
@@ -160,9 +160,11 @@ def scenario(name: str, start: float, site: Site, offset: float = 0.0) -> Scenar
             Marker(middle - 728, "ms2", "phase", "cutover step 3", "info", "Cutover step 3: mail3 locked"),
             Marker(middle - 1348, "ms1", "phase", "mail1", "info", "mail1: 413 GiB done, 78 MiB/s mean", "fleet"),
         ]
-    return Scenario(
-        name, start, tuple(streams), tuple(slow), tuple(scans), tuple(sorted(markers, key=lambda m: m.time))
-    )
+    # A part of the site sees what happens to it.
+    streams = [s for s in streams if {s.source, s.target} <= names]
+    scans = [s for s in scans if s.host in names]
+    markers = sorted((m for m in markers if m.host in names), key=lambda m: m.time)
+    return Scenario(name, start, tuple(streams), tuple(slow), tuple(scans), tuple(markers))
 
 
 def _stream(

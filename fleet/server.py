@@ -125,17 +125,17 @@ class Session(asyncssh.SSHServerSession[bytes]):
     async def _run(self) -> None:
         text, wrapped = command_of(self.line)
         self._watched = wrapped
+        machine = self.host.machine
+        # What a login shell's start-up files do comes before the command, whatever it is.
+        if machine.banner:
+            self.out(machine.banner)
+        if machine.delay:
+            await asyncio.sleep(machine.delay)
         if wrapped:
-            if self.host.machine.banner:
-                self.out(self.host.machine.banner)
-            if self.host.machine.delay:
-                await asyncio.sleep(self.host.machine.delay)
             self.out(MARK + "\n")
             self.err(MARK + "\n")
-        elif self.host.machine.banner:
-            self.out(self.host.machine.banner)
         try:
-            status = await execute(self.host.machine, text, IO(self.out, self.err))
+            status = await execute(machine, text, IO(self.out, self.err))
         except asyncio.CancelledError:
             return
         except Exception as e:

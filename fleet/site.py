@@ -96,8 +96,6 @@ class Host:
     uptime_days: float = 43.0
     cpu_base: float = 0.18
     """Cores that the global zone uses when nothing happens."""
-    like: str = ""
-    """The host whose moods this one shares in name only; a generated host has its own noise."""
 
     @property
     def disks(self) -> list[Disk]:
@@ -334,12 +332,20 @@ MAIL_SITE = Site((MA1, MA2, MS1, MS2, OM1, BK1), PAIRS)
 
 
 def generated(n: int) -> Site:
-    """`n` hosts ms001, ms002, … of one build: 14 rows below pool mail, 8 zones each."""
+    """`n` hosts ms001, ms002, … of one build: 14 vdevs in one pool, 8 zones each."""
+    log, cache = MS2.main_pool.vdevs[2:]
+    vdevs = (
+        Vdev("raidz2-0", "raidz2", _disks([f"c3t{i}d0" for i in range(5)])),
+        Vdev("raidz2-1", "raidz2", _disks([f"c3t{i}d0" for i in range(5, 10)])),
+        Vdev("c1t2d0", "disk", log.disks[:1], "log"),
+        cache,
+    )
+    pool = replace(MS2.main_pool, vdevs=vdevs, size=9314 * GIB)
     zones = tuple(
         replace(z, name=z.name.rstrip("0123456789") + str(i + 1)) if z.kind == "mail" else z
         for i, z in enumerate(MS2.zones[:8])
     )
-    return Site(tuple(replace(MS2, name=f"ms{i:03d}", zones=zones, like="ms2") for i in range(1, n + 1)))
+    return Site(tuple(replace(MS2, name=f"ms{i:03d}", zones=zones, pools=(pool,)) for i in range(1, n + 1)))
 
 
 def site_of(hosts: int | list[str] | None) -> Site:

@@ -152,6 +152,12 @@ class Answer:
             hist = live.histogram(t0, t1, self.q.agg, np.maximum(self.lower, 0.0))
         else:
             hist = live.histogram(t0, t1, "ops", np.array([0.0]))
+        if self.q.metric == "disk_bytes":
+            moved, done = (
+                live.at(t1)[0].disk_bytes.sum(axis=2).mean(axis=0),
+                live.at(t1)[0].disk_ops.sum(axis=2).mean(axis=0),
+            )
+            hist = (hist * (moved / np.maximum(done, 1e-3))[:, None]).astype(np.int64)
         if plain and self.numeric in ("latency", ""):
             for n, counts in enumerate(hist):
                 yield {"device": device(live, n)}, counts
