@@ -12,6 +12,7 @@ from math import nan
 from collectors.base import Batch, Context
 from collectors.load.rows import Load, shares
 from collectors.rates import per
+from collectors.sh import whole
 
 KSTAT = re.compile(r"^(\w+):([0-9]{1,9}):([^:\n]*):([^:\t\n]+?)[\t ]+(\S+)$", re.M)
 NUMBER = re.compile(r"[0-9]{1,20}$")
@@ -25,7 +26,8 @@ SELECTORS = (
     "unix:0:vminfo:/^(swap_resv|swap_avail|updates)$/",
 )
 NET = ("rbytes64", "obytes64", "ipackets64", "opackets64", "ierrors", "oerrors")
-LINKS = f"link:::/^({'|'.join(NET)})$/"
+LINKS = rf"link::/^(${{l:-[a-z0-9_]*[0-9]}})\$/:/^({'|'.join(NET)})\$/"
+"""With the links' names ($l): illumos's kstat reads every kstat of the host for a selector that has no name."""
 DRIVERS = (
     "/^(aggr|bge|bnx|bnxe|ce|dmfe|e1000g|elxl|eri|ge|hme|igb|iprb|ixgb|ixgbe|nge|nxge|pcn|qfe|rge|rtls|vnet|xge)$/"
     f":::/^({'|'.join(NET)})$/"
@@ -112,8 +114,21 @@ class Kstats(Load):
         return [*events, *self.load(row, stamp), *self.net(net, moment, stamp)]
 
 
-def command(links: str) -> str:
-    return "kstat -T u -p " + " ".join(f"'{s}'" for s in (*SELECTORS, links))
+def command_drivers(ctx: Context) -> str:
+    return f"{_kstat()} '{DRIVERS}' {whole(ctx)}"
+
+
+def command_links(ctx: Context) -> str:
+    """The links are those that are there when it starts."""
+    return f"l=`dladm show-link -p -o link 2>/dev/null`; l=`echo $l | tr ' ' '|'`; {_kstat()} \"{LINKS}\" {whole(ctx)}"
+
+
+def command_vmstat(ctx: Context) -> str:
+    return f"vmstat {whole(ctx)}"
+
+
+def _kstat() -> str:
+    return "kstat -T u -p " + " ".join(f"'{s}'" for s in SELECTORS)
 
 
 VMSTAT = {

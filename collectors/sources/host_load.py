@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collectors.base import Source, Variant
 from collectors.load import freebsd, linux, solaris
-from collectors.sh import whole
 
 SOURCE = Source(
     name="host_load",
@@ -18,7 +17,7 @@ SOURCE = Source(
         Variant(
             name="kstat-drivers",
             systems=("solaris10",),
-            command=lambda ctx: f"{solaris.command(solaris.DRIVERS)} {whole(ctx)}",
+            command=solaris.command_drivers,
             parser=solaris.Kstats,
             probe="kstat -p cpu::sys:cpu_ticks_idle | grep cpu_ticks",
             fix="install SUNWcsu and perl (kstat); every user may run kstat",
@@ -26,7 +25,7 @@ SOURCE = Source(
         Variant(
             name="kstat-links",
             systems=("solaris11", "illumos"),
-            command=lambda ctx: f"{solaris.command(solaris.LINKS)} {whole(ctx)}",
+            command=solaris.command_links,
             parser=solaris.Kstats,
             probe="kstat -p cpu::sys:cpu_nsec_idle | grep cpu_nsec",
             fix="install kstat (pkg:/system/core-os); every user may run it",
@@ -34,7 +33,7 @@ SOURCE = Source(
         Variant(
             name="vmstat",
             systems=("solaris10", "solaris11", "illumos"),
-            command=lambda ctx: f"vmstat {whole(ctx)}",
+            command=solaris.command_vmstat,
             parser=solaris.Vmstat,
             probe="vmstat 1 1",
             fix="install SUNWcsu (pkg:/system/core-os); every user may run vmstat",

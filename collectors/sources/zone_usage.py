@@ -19,7 +19,7 @@ SOURCE = Source(
         Variant(
             name="prstat+caps",
             systems=("solaris10",),
-            command=solaris.command((solaris.SYSTEM, solaris.CAPS), rcap=True),
+            command=solaris.solaris10,
             parser=solaris.Zones,
             probe="type prstat && kstat -p unix:0:system_misc:snaptime",
             fix="install SUNWcsu (prstat, kstat) and SUNWzoneu (zoneadm); every user may run them",
@@ -27,7 +27,7 @@ SOURCE = Source(
         Variant(
             name="kstats",
             systems=("illumos",),
-            command=solaris.command((solaris.SYSTEM, solaris.CAPS, *solaris.ILLUMOS)),
+            command=solaris.illumos,
             parser=solaris.Zones,
             probe="type prstat && kstat -p zones:0::nsec_user | grep nsec",
             fix="run zonescope in the global zone; every user may run kstat and prstat there",
@@ -43,7 +43,7 @@ SOURCE = Source(
         Variant(
             name="prstat",
             systems=("solaris10", "solaris11", "illumos"),
-            command=solaris.command(()),
+            command=solaris.prstat,
             parser=partial(solaris.Zones, kstats=False),
             probe="type prstat",
             fix="install prstat (SUNWcsu or pkg:/system/core-os)",

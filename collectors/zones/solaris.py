@@ -15,7 +15,6 @@ A row per zone is made when a kstat report ends, with the newest of the rest bes
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import nan
 
@@ -26,6 +25,7 @@ from collectors.zones.zoneadm import NUMBER, SIZE, Config, Listing, size
 from frames.schemas import ZONE_IO, ZONE_USAGE
 
 KSTAT = re.compile(r"^(\w+):(\d{1,9}):([^:\n]*):([^:\t\n]+)\t(.*)$", re.M)
+SNAPTIME = re.compile(r"[0-9]{1,12}([.,][0-9]{1,12})?$")
 PERCENT = re.compile(r"[0-9.]{1,6}%$")
 STALE = 6
 """prstat's numbers are dropped when this many kstat reports have passed since."""
@@ -191,16 +191,14 @@ class Zones:
                 if not KSTAT.match(line):
                     raise ParseError(self.source, self.ctx.host, self._kstats_from + i, line, "not a kstat -p line")
         zones: dict[int, Counters] = {}
-        snaptime = nan
+        moment = nan
         for module, instance, name, statistic, value in found:
+            if statistic == "snaptime":
+                # All of a report are read within a moment: the first one's time does for all.
+                if moment != moment and SNAPTIME.match(value):
+                    moment = float(value.replace(",", "."))
+                continue
             if module == "unix":
-                if statistic == "snaptime":
-                    try:
-                        snaptime = float(value.replace(",", "."))
-                    except ValueError as e:
-                        raise ParseError(
-                            self.source, self.ctx.host, self._kstats_from, lines[0], f"snaptime: {e}"
-                        ) from e
                 continue
             key = int(instance)
             counters = zones.get(key)
@@ -215,7 +213,7 @@ class Zones:
         self._prstat_age += 1
         if self._prstat_age > STALE:
             self._prstat = {}
-        return self._rows(zones, snaptime if snaptime == snaptime else (stamp or at), stamp)
+        return self._rows(zones, moment if moment == moment else (stamp or at), stamp)
 
     def _rows(self, zones: dict[int, Counters], moment: float, stamp: float | None) -> list[Batch]:
         usage: dict[str, list[object]] = {c: [] for c in ZONE_USAGE.names[2:]}
@@ -321,27 +319,40 @@ def _add(columns: dict[str, list[object]], row: dict[str, object]) -> None:
 
 SYSTEM = "unix:0:system_misc:/^(boot_time|snaptime)$/"
 CAPS = "caps::/^(cpucaps|swapresv|nprocs)_zone/:/^(usage|value|nwait|above_sec)$/"
+NAMES = "z=`zoneadm list | sed 's/^\\(.\\{30\\}\\).*/\\1/'`; z=`echo $z | tr ' ' '|'`"
+"""Names of the running zones as a pattern, cut to the 30 characters of a kstat's name."""
 ILLUMOS = (
-    "zones:::/^(zonename|nsec_user|nsec_sys|nsec_waitrq)$/",
-    "memory_cap:::/^(rss|physcap|swap|swapcap|pagedout|anon_alloc_fail)$/",
-    "zone_vfs:::/^(reads|writes|nread|nwritten|rlentime|wlentime|10*m?s_ops|delay_cnt|delay_time)$/",
-    "zone_zfs:::/^(reads|writes)$/",
+    r"zones::/^($z)\$/:/^(zonename|snaptime|nsec_user|nsec_sys|nsec_waitrq)\$/",
+    r"memory_cap::/^($z)\$/:/^(rss|physcap|swap|swapcap|pagedout|anon_alloc_fail)\$/",
+    r"zone_vfs::/^($z)\$/:/^(reads|writes|nread|nwritten|rlentime|wlentime|10*m?s_ops|delay_cnt|delay_time)\$/",
+    r"zone_zfs::/^($z)\$/:/^(reads|writes)\$/",
 )
-
+"""With names in every selector: illumos's kstat reads each kstat of the host whose module or name fits one of them,
+so a selector without a name makes it read thousands a second."""
+ROUND = 60
+"""Reports until kstat is started again, with the names of the zones that run by then."""
 
 CONFIG = beside("egrep -h '<zone |<rctl|<mcap' /etc/zones/*.xml 2>/dev/null", 60)
 LISTING = beside("(zoneadm list -cp && echo zones.)", 5)
 RCAP = beside(f"(rcapstat -z {RCAP_EVERY} 2>/dev/null; echo rcapd)", 60)
 
 
-def command(selectors: Iterable[str], *, rcap: bool = False) -> Callable[[Context], str]:
-    """The stream's command: small loops beside one kstat (or, without selectors, beside prstat alone)."""
+def solaris10(ctx: Context) -> str:
+    """Small loops beside one kstat of the caps."""
+    return f"{CONFIG} {LISTING} {RCAP} ({_prstat(ctx)}) & kstat -T u -p '{SYSTEM}' '{CAPS}' {whole(ctx)}"
 
-    def make(ctx: Context) -> str:
-        every = whole(ctx)
-        prstat = lines(f"prstat -Z -c -n 1,999 {every}")
-        quoted = " ".join(f"'{s}'" for s in selectors)
-        last = [f"({prstat}) &", f"kstat -T u -p {quoted} {every}"] if quoted else [prstat]
-        return " ".join([CONFIG, LISTING, *([RCAP] if rcap else []), *last])
 
-    return make
+def illumos(ctx: Context) -> str:
+    """Small loops beside a kstat that is started again every `ROUND` reports."""
+    every, selectors = whole(ctx), " ".join(f'"{s}"' for s in ILLUMOS)
+    kstat = f"{NAMES}; kstat -T u -p '{CAPS}' {selectors} {every} {ROUND} || exit; sleep {every}"
+    return f"{CONFIG} {LISTING} ({_prstat(ctx)}) & while :; do {kstat}; done"
+
+
+def prstat(ctx: Context) -> str:
+    """Without kstat."""
+    return f"{CONFIG} {LISTING} {_prstat(ctx)}"
+
+
+def _prstat(ctx: Context) -> str:
+    return lines(f"prstat -Z -c -n 1,999 {whole(ctx)}")

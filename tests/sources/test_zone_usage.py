@@ -282,3 +282,39 @@ def test_the_solaris10_command_runs_in_a_plain_shell_and_ends_with_it(tmp_path: 
         stream.wait()
         if stream.stdout:
             stream.stdout.close()
+
+
+def test_the_illumos_command_names_the_zones_to_kstat(tmp_path: Path) -> None:
+    long = "a-zone-whose-name-is-longer-than-thirty-characters"
+    stubs = {
+        "zoneadm": f'test "$2" = -cp || printf "%s\\n" global {long}',
+        "kstat": f'printf "%s\\n" "$@" > {tmp_path}/asked; exit 1',
+        "prstat": "sleep 5",
+    }
+    for name, script in stubs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    command = VARIANTS["kstats"].command(Context("om1", "illumos", 1.0))
+    stream = subprocess.Popen(
+        ["/bin/sh", "-c", command],
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )
+    try:
+        stream.wait(timeout=30)
+    finally:
+        os.killpg(stream.pid, 15)
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert f"zones::/^(global|{long[:30]})$/:/^(zonename|snaptime|nsec_user|nsec_sys|nsec_waitrq)$/" in asked
+    assert asked[-2:] == ["1", "60"]
+
+
+def test_a_reports_moment_is_that_of_its_first_kstat() -> None:
+    text = "".join(
+        f"{1763930000 + t}\nzones:0:global:nsec_sys\t0\nzones:0:global:nsec_user\t{t * 500_000_000}\n"
+        f"zones:0:global:nsec_waitrq\t0\nzones:0:global:snaptime\t{900 + t * 2}.5\nzones:0:global:zonename\tglobal\n\n"
+        for t in range(2)
+    )
+    frame = parse_text(VARIANTS["kstats"], text)["zone_usage"]
+    assert frame["cpu"].iloc[1] == 0.25, "half a second of CPU in two by snaptime"
