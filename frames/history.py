@@ -106,7 +106,7 @@ class Lake:
         self.lock = threading.RLock()
         (folder / DATA).mkdir(parents=True, exist_ok=True)
         try:
-            self.con = connect(folder, read_only=False, memory="400MB", threads=1)
+            self.con = connect(folder, read_only=False, memory="300MB", threads=1)
             self._prepare()
         except duckdb.Error as e:
             raise StoreError(f"{folder / CATALOG}: {first_line(e)}") from e
