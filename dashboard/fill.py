@@ -6,15 +6,17 @@ Called on worker threads; nothing here waits for the event loop.
 from __future__ import annotations
 
 import math
+import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dashboard.live import Live
-from dashboard.panels import Frames, Need, Panel, Query
+from dashboard.panels import Need, Panel, Query
 from dashboard.panels.data import Floats, Grid, Heat, PanelData, Series, find_gaps
 from frames.schemas import SCHEMAS
 
@@ -35,6 +37,8 @@ def hosts_of(query: Query) -> list[str]:
 
 def step_for(live: Live, panel: Panel, query: Query, start: float, end: float, points: int) -> float:
     """Width of a column: at most `points` of them, none shorter than the panel's sources sample."""
+    if panel.step:
+        return panel.step
     points = min(max(points, 1), MAX_POINTS)
     least = max(
         (end - start) / points,
@@ -44,56 +48,113 @@ def step_for(live: Live, panel: Panel, query: Query, start: float, end: float, p
     return float(next((s for s in STEPS if s >= least - 1e-6), math.ceil(least / 604800) * 604800))
 
 
+def shift_of(query: Query) -> float:
+    """Seconds that a query looks back from the page's range: whole hours, so that columns stay on their grid."""
+    try:
+        return max(0.0, round(float(query.get("shift") or 0) / 3600) * 3600.0)
+    except (TypeError, ValueError):
+        return 0.0
+
+
+class Loaded(Mapping[str, pd.DataFrame]):
+    """A panel's frames, each loaded when the panel function first looks at it: a second choice costs nothing."""
+
+    def __init__(self, names: Iterable[str], load: Callable[[str], pd.DataFrame]) -> None:
+        self._names, self._load = tuple(names), load
+        self._have: dict[str, pd.DataFrame] = {}
+
+    def __getitem__(self, table: str) -> pd.DataFrame:
+        if table not in self._have:
+            if table not in self._names:
+                raise KeyError(table)
+            self._have[table] = self._load(table)
+        return self._have[table]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+class _Wider(Exception):
+    """The history holds only columns of `step` seconds for this range."""
+
+    def __init__(self, step: float) -> None:
+        super().__init__(step)
+        self.step = step
+
+
 def fill(
     live: Live, panel: Panel, query: Query, start: float, end: float, step: float, known: Sequence[str] = ()
 ) -> PanelData:
     """The panel over [start, end) in columns of `step` or of what the history still holds, if that is wider."""
-    grid = Grid.over(start, end, step)
-    frames: Frames = {}
-    for _ in range(3):
-        frames = {table: _window(live, table, need, query, grid) for table, need in panel.tables.items()}
-        widest = max((float(f.attrs.get("step") or 0) for f in frames.values()), default=0.0)
-        if widest <= grid.step:
+
+    def attempt(grid: Grid) -> PanelData:
+        def load(table: str) -> pd.DataFrame:
+            frame = _window(live, table, panel.tables[table], query, grid)
+            if (held := float(frame.attrs.get("step") or 0)) > grid.step:
+                raise _Wider(held)
+            return frame
+
+        return panel.build(Loaded(panel.tables, load), query, grid, known)
+
+    while True:
+        try:
+            data = attempt(Grid.over(start, end, step))
             break
-        grid = Grid.over(start, end, widest)
-    data = panel.build(frames, query, grid, known)
+        except _Wider as wider:
+            step = wider.step
     data.gaps = find_gaps(data)
     if not data.empty and not _any(data):
         data.empty, data.hint = why_empty(live, panel, query)
     return data
 
 
-_shared: OrderedDict[tuple[Any, ...], tuple[float, pd.DataFrame]] = OrderedDict()
-_SHARED, _SHARED_FOR = 16, 1.0
-"""Windows kept, and for how many seconds: the sparks of a page ask for the same one."""
+_shared: OrderedDict[tuple[Any, ...], pd.DataFrame] = OrderedDict()
+_SHARED = 24
+"""Frames kept until the next append: the sparks of a page ask for the same ones."""
+_shared_lock = threading.Lock()
+
+
+def _once(live: Live, key: tuple[Any, ...], load: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """`load()`, or what it gave for this key since the live ring last changed. Panel functions do not change it."""
+    key = (id(live), live.seq, *key)
+    with _shared_lock:
+        if (found := _shared.get(key)) is not None:
+            return found
+    frame = load()
+    with _shared_lock:
+        _shared[key] = frame
+        while len(_shared) > _SHARED:
+            _shared.popitem(last=False)
+    return frame
 
 
 def _window(live: Live, table: str, need: Need, query: Query, grid: Grid) -> pd.DataFrame:
     where = need.restrict(query)
-    key = (id(live.store), live.seq, table, need.columns, repr(sorted(where.items())), grid)
-    now = live.clock()
-    found = _shared.get(key)
-    if found is not None and 0 <= now - found[0] < _SHARED_FOR:
-        return found[1]
-    frame = live.store.window(
-        table, grid.start, grid.end, points=grid.n, where=where or None, columns=list(need.columns) or None
-    )
-    _shared[key] = (now, frame)
-    while len(_shared) > _SHARED:
-        _shared.popitem(last=False)
-    return frame
+
+    def load() -> pd.DataFrame:
+        return live.store.window(
+            table, grid.start, grid.end, points=grid.n, where=where or None, columns=list(need.columns) or None
+        )
+
+    return _once(live, ("history", table, need.columns, repr(sorted(where.items())), grid), load)
 
 
 def columns(live: Live, panel: Panel, query: Query, grid: Grid, known: Sequence[str]) -> PanelData:
     """The panel over the few newest columns of `grid`, from the ring while it reaches back far enough."""
-    frames = {}
-    for table, need in panel.tables.items():
+
+    def load(table: str) -> pd.DataFrame:
+        need = panel.tables[table]
         oldest = live.oldest(table)
         if oldest is not None and oldest > grid.start and grid.step > 60:
-            frames[table] = _window(live, table, need, query, grid)
-        else:
-            frames[table] = live.recent(table, grid, need.restrict(query), need.columns)
-    return panel.build(frames, query, grid, known)
+            return _window(live, table, need, query, grid)
+        where = need.restrict(query)
+        key = ("ring", table, need.columns, repr(sorted(where.items())), grid)
+        return _once(live, key, lambda: live.recent(table, grid, where, need.columns))
+
+    return panel.build(Loaded(panel.tables, load), query, grid, known)
 
 
 def align(data: PanelData, series: Sequence[Series]) -> PanelData | None:

@@ -58,6 +58,8 @@ MAX_PANELS = 80
 MAX_MESSAGE = 1 << 16
 BACK = 4
 """Columns sent with every tick at one second; wider ones go two at a time."""
+EARLIER = 30.0
+"""A panel of an earlier day reads the history, not the ring: once in so many seconds is enough for a comparison."""
 AGAIN = 5.0
 """At most one new fill of a panel in this many seconds when its series change."""
 
@@ -258,7 +260,7 @@ class Hub:
     def _advance(self, stream: Stream) -> None:
         """Computes the stream's newest columns; raises what the panel function raises."""
         newest = self._newest(stream.panel, stream.query)
-        if newest is None:
+        if newest is None or (fill.shift_of(stream.query) and newest - stream.at < EARLIER):
             return
         last = Grid.over(newest, newest + 1e-3, stream.step).start
         n = max(stream.back, math.ceil(stream.panel.context / stream.step))

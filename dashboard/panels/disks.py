@@ -170,6 +170,7 @@ def disk_worst(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelD
 
 
 @panel("disk_strip", kind="strip", title="disk p99, 6 h", tables=TABLES, span=21600.0)
+@panel("disk_strip_day", kind="strip", title="disk p99, 2 d", tables=TABLES, span=172800.0)
 def disk_strip(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
     """p99 over all disks, for the strip over a page."""
     _, counts, _ = disk_counts(frames, grid)
