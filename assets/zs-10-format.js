@@ -85,6 +85,7 @@
     if (last && to === "now" && !zs.state.paused) {
       return last[2] === "s" && last[1] >= 120 ? `Last ${zs.span(Number(last[1]))}` : `Last ${last[1]}${THIN}${WORDS[last[2]]}`;
     }
+    if (from.startsWith("now") && to.startsWith("now+")) return `${from} to ${to}`; // a forecast
     const [a, b] = zs.range(zs.state.paused ? zs.state.paused.now : undefined);
     const f = (t) => (b - a > 86400 || zs.day(a) !== zs.day(b) || Math.abs(zs.now() - t) > 86400
       ? `${zs.day(t, b - a > 40 * 86400)} ${zs.hms(t)}` : zs.hms(t));

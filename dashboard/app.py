@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
@@ -68,8 +69,6 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_server: FastAPI) -> AsyncIterator[None]:
-        import asyncio
-
         app._setup_server()  # else the first page, when it is not "/", goes out without its assets
         if background is None:
             await asyncio.to_thread(live.load)
@@ -150,7 +149,7 @@ def _router(app: dash.Dash, live: Live) -> None:
             ]
             return shell.top_bar(links, ""), [html.H1("Not found")], body, "", "0"
         route, url = found
-        page = route.function(url)
+        page = await asyncio.to_thread(route.function, url)  # it may ask the history
         title = [html.H1(page.title), *page.head]
         return shell.top_bar(links, route.nav), title, page.body, route.path, "1" if page.ranged else "0"
 

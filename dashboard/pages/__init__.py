@@ -77,7 +77,13 @@ def load(modules: tuple[str, ...] | None = None) -> dict[str, Route]:
     return ROUTES
 
 
-MODULES: tuple[str, ...] = ("dashboard.pages.fleet", "dashboard.pages.host", "dashboard.pages.migration")
+MODULES: tuple[str, ...] = (
+    "dashboard.pages.fleet",
+    "dashboard.pages.host",
+    "dashboard.pages.migration",
+    "dashboard.pages.investigate",
+    "dashboard.pages.capacity",
+)
 
 
 def match(path: str, search: str, live: Live) -> tuple[Route, Url] | None:

@@ -82,6 +82,10 @@ class Panel:
     """A panel with a time of its own (the strip over a page): seconds back from the range's end."""
     context: float = 0.0
     """Seconds before the newest column that the function needs for live columns too, to judge a state."""
+    step: float = 0.0
+    """Width of a column in seconds whatever the range; 0: what the range and the plot's width ask for."""
+    lookback: float = 0.0
+    """A fill's frames begin at least this many seconds before now, whatever the range: what a forecast is made of."""
 
 
 PANELS: dict[str, Panel] = {}
@@ -100,6 +104,8 @@ def panel(
     least_step: float = 1.0,
     span: float = 0.0,
     context: float = 0.0,
+    step: float = 0.0,
+    lookback: float = 0.0,
 ) -> Callable[[Build], Build]:
     """Registers a panel function. Raises ValueError if the name is taken by another function."""
 
@@ -107,7 +113,9 @@ def panel(
         old = PANELS.get(name)
         if old is not None and old.build.__module__ != build.__module__:
             raise ValueError(f"panel {name!r} exists in {old.build.__module__}")
-        PANELS[name] = Panel(name, kind, title, build, tables, subtitle, source, cost, least_step, span, context)
+        PANELS[name] = Panel(
+            name, kind, title, build, tables, subtitle, source, cost, least_step, span, context, step, lookback
+        )
         return build
 
     return register
@@ -128,6 +136,7 @@ def view(name: str) -> Callable[[ViewFunction], ViewFunction]:
 
 MODULES = (
     "dashboard.panels.arc",
+    "dashboard.panels.capacity",
     "dashboard.panels.disks",
     "dashboard.panels.fleet",
     "dashboard.panels.host",
