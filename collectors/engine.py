@@ -163,6 +163,10 @@ class Engine:
         self.event("", "collector", "", "info", "collector stopped")
         self.flush()
 
+    def soon(self, call: Callable[[], None]) -> None:
+        """Run `call` in the loop at its next turn; may be called from any thread."""
+        self._calls.put(call)
+
     # -- rows to the store ---------------------------------------------------------------------------------
 
     def add(self, table: str, **columns: list[Any]) -> None:
