@@ -47,7 +47,7 @@
         const el = b.querySelector(cls);
         if (el) zs.text(el, s);
       };
-      put(".zs-live-word", WORD[how]);
+      put(".zs-live-word", how === "history" && zs.range()[1] > now + 1 ? "FORECAST" : WORD[how]);
       const slow = zs.cost.every > 1 ? `, drawing every ${zs.cost.every} s` : "";
       put(".zs-live-time", how === "lost" ? `${link.since ? `since ${zs.hms(link.since)}` : "connecting"}` : mode === "live" ? zs.hms(now) : "");
       put(".zs-live-age", how === "lost" ? "" : age === null ? "no samples" : `newest ${zs.age(age)}${how === "polling" ? ", WebSocket blocked" : ""}${slow}`);

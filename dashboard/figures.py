@@ -34,6 +34,8 @@ def figure(data: PanelData, theme: tokens.Theme, kind: Kind) -> go.Figure:
             fixedrange=True,
         )
         return fig
+    if kind == "forecast":  # the limits are named beside the plot, now above it
+        fig.update_layout(margin={"l": 48, "r": 128, "t": 28, "b": 24})
     low, high = data.yrange or extent(data)
     if kind == "mirror" and data.yrange is None:
         high = max(abs(low), abs(high)) or 1.0

@@ -139,5 +139,5 @@ def forecast(times: Doubles, values: Doubles, size: float = math.inf) -> Forecas
     walks = np.clip(level + ahead, 0.0, size)
     start = float(np.max(times[np.isfinite(values)])) if len(times) else 0.0
     when = start + WEEK * np.arange(HORIZON + 1)
-    bands = np.asarray(np.quantile(walks, QUANTILES, axis=0), np.float64)
+    bands = np.array([np.quantile(walks, q, axis=0) for q in QUANTILES])
     return Forecast(span, "", level, drift / DAY, error / DAY, when, bands, walks)

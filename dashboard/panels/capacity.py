@@ -156,7 +156,7 @@ def detail(p: Pool) -> str:
         return p.forecast.why
     now = f"{units.text(p.used / p.size, '%')} used"
     weekly = f"{units.text(abs(p.forecast.drift) * WEEK, 'B')} a week"
-    return f"{now}, {'grows' if p.forecast.drift >= 0 else 'shrinks'} by {weekly}; likely in 8 of 10 cases"
+    return f"{now}, {'grows' if p.forecast.drift >= 0 else 'shrinks'} by {weekly}"
 
 
 def _row(p: Pool) -> dict[str, Any]:
@@ -190,13 +190,21 @@ def _row(p: Pool) -> dict[str, Any]:
 
 @view("capacity_pools")
 def capacity_pools(live: Live, query: Query, at: float | None) -> dict[str, Any]:
-    """{pools: [row]}, the nearest to 80 % first."""
-    return {"pools": [_row(p) for p in pools(live)]}
+    """{pools: [row], note}, the nearest to 80 % first."""
+    every = pools(live)
+    shares = sorted({round(100 * refused(p.size, p.system) / p.size, 1) for p in every})
+    between = f"{shares[0]:g}" + (f" to {shares[-1]:g}" if len(shares) > 1 else "") if shares else ""
+    return {
+        "pools": [_row(p) for p in every],
+        "note": f"Writes are refused from {between}{units.THIN}%, by system and size; plan to 80{units.THIN}%."
+        if shares
+        else "",
+    }
 
 
 @view("capacity_head")
 def capacity_head(live: Live, query: Query, at: float | None) -> dict[str, Any]:
-    """{title, detail, pool: row or None, now}: the answer for one pool."""
+    """{title, detail, pool: row or None, middle, trend}: the answer for one pool."""
     p = chosen(live, _key(query))
     if p is None:
         return {"title": "Capacity", "detail": "", "pool": None}
@@ -205,7 +213,7 @@ def capacity_head(live: Live, query: Query, at: float | None) -> dict[str, Any]:
         "detail": detail(p),
         "pool": _row(p),
         "middle": units.date(p.plan.middle) if p.plan.middle is not None and not p.plan.over else "",
-        "percent": round(100 * refused(p.size, p.system) / p.size, 1),
+        "trend": p.forecast.why or f"trend of {p.forecast.days:.0f} days, weekly steps",
     }
 
 
