@@ -30,21 +30,23 @@ async def take(follower: Follower, count: int, backlog: float = 600.0) -> list[S
 
 
 def test_a_late_joiner_gets_the_backlog_and_then_what_comes(tmp_path: Path) -> None:
+    now = int(time.time())
+
     async def run(writer: Writer) -> None:
         follower = Follower(addresses(tmp_path))
         for i in range(5):
-            writer.append(NOW - 5 + i, numbered(i, NOW - 5 + i))
+            writer.append(now - 5 + i, numbered(i, now - 5 + i))
         assert [s.seq for s in await follower.backlog(60)] == [1, 2, 3, 4, 5]
         assert [s.second for s in await follower.backlog(0)] == []
 
         async def more() -> None:
             for i in range(5, 8):
                 await asyncio.sleep(0.05)
-                writer.append(NOW + i, numbered(i, NOW + i))
+                writer.append(now + i, numbered(i, now + i))
 
         got, _ = await asyncio.gather(take(follower, 8), more())
         assert [s.seq for s in got] == list(range(1, 9))
-        assert got[6].frames["arcstats"].equals(numbered(6, NOW + 6)["arcstats"])
+        assert got[6].frames["arcstats"].equals(numbered(6, now + 6)["arcstats"])
         assert set(got[0].frames) == set(numbered(0, 0))
         assert got[0].owner == "collector"
         follower.close()
