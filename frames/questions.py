@@ -2,7 +2,7 @@
 
 The id is the question's name in the history and in URLs, the sentence is its panel's title:
 ``disk_io/by=zone,latency/where=device=sd3`` is "disk I/O of device sd3 broken down by zone and latency".
-What a metric needs of a host (probes, D expressions) is the collectors' affair (`collectors.dtrace.metrics`).
+What a metric needs of a host (probes, D expressions) is the collectors' affair (`collectors.dtrace.recipes`).
 
 Grammar of an id, values percent-encoded except for letters, digits and ``_.-``::
 

@@ -205,12 +205,17 @@ class Door:
         for run in [r for r in self.runs.values() if r.host == host]:
             self.ended(run, "the link dropped")
 
-    def ended(self, run: Run, why: str = "") -> None:
-        """The command is over. `why`: what it said last, if it was not told to stop."""
+    def ended(self, run: Run, why: str = "") -> str:
+        """The command is over; why, in words. `why`: what it said last, if it was not told to stop."""
+        why = run.stopping or why or "its time is over"
         if self.runs.pop(run.id, None):
-            why = run.stopping or why or "it ended by itself"
-            usual = run.stopping.startswith(("stopped by", "its time", "nobody")) or why == "it ended by itself"
+            usual = why.startswith(("stopped by", "its time", "nobody"))
             self._event(run.host, run.name, "info" if usual else "warn", f"D question ended: {why}", run.who)
+        return why
+
+    def forget(self, run: Run) -> None:
+        """It is tried in another way: no event."""
+        self.runs.pop(run.id, None)
 
     # -- what the engine must do -------------------------------------------------------------------------------
 

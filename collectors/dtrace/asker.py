@@ -1,0 +1,361 @@
+"""Takes what pages ask (frames.requests), passes it through the door and runs it on the engine's links.
+
+Bodies of the requests::
+
+    dtrace_start  {"hosts": ["ms2", "om1"], "question": "disk_io/by=zone,latency", "interval": 1, "duration": 600}
+    keep_alive    {"request": ID}       somebody still watches; at least every `Policy.unwatched` seconds
+    dtrace_stop   {"request": ID}
+
+`question` is a question's id or a script's name. A start is ``running`` once a host has attached its probes,
+``refused`` when every host refused it, ``ended`` when every host is done; `why` says what happened where.
+
+All methods run in the engine's own loop; what links say comes by way of `Engine.soon`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+import structlog
+
+from collectors.base import Batch, Context, ParseError
+from collectors.dtrace import host as host_
+from collectors.dtrace.door import Door, Policy, Refused, Run, cpu_seconds
+from collectors.dtrace.framing import FrameParser
+from collectors.links import Link, LinkError, Running, Sink
+from collectors.stamp import Ticks
+from frames.requests import Request, RequestError, Requests
+
+log = structlog.get_logger("collector")
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    name: str = "dtrace"
+    question: str = "disk_io/by=device,latency"
+
+
+STANDING = _Standing()
+"""The source of collectors.sources.dtrace, and what it asks."""
+
+
+class Engine(Protocol):
+    """What is needed of collectors.engine.Engine."""
+
+    @property
+    def hosts(self) -> Mapping[str, Any]: ...
+    def add(self, table: str, **columns: list[Any]) -> None: ...
+    def event(self, host: str, kind: str, what: str, severity: str, text: str, who: str = ...) -> None: ...
+    def soon(self, call: Any) -> None: ...
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A dtrace_start that is not over: its hosts, each with its run or with why it has none."""
+
+    request: Request
+    runs: dict[str, str] = field(default_factory=dict)
+    over: dict[str, str] = field(default_factory=dict)
+    standing: set[str] = field(default_factory=set)
+    """Hosts where the question runs all the time anyway, as source ``dtrace``."""
+    refused: int = 0
+    state: str = "taken"
+
+
+@dataclass(slots=True)
+class _Live:
+    """A run under way."""
+
+    run: Run
+    parser: FrameParser
+    ticks: Ticks
+    link: Link
+    running: Running | None = None
+    listed: bool = False
+    stopped: bool = False
+    errors: int = 0
+    stderr: deque[str] = field(default_factory=lambda: deque(maxlen=20))
+    look_at: float = 0.0
+    looking: float = 0.0
+
+
+class Asker:
+    """Call it once a second with the engine and the time: ``Engine(…, each_second=[Asker(requests)])``."""
+
+    def __init__(self, requests: Requests, policy: Policy | None = None) -> None:
+        self.requests = requests
+        self.door = Door(policy)
+        self._asked: dict[str, _Asked] = {}
+        self._live: dict[str, _Live] = {}
+        self._begun = False
+
+    def __call__(self, engine: Engine, now: float) -> None:
+        """Raises nothing: a fault of a question must not stop the collecting."""
+        try:
+            self._turn(engine)
+        except Exception:
+            log.exception("D questions")
+
+    def _turn(self, engine: Engine) -> None:
+        if not self._begun:
+            self._begun = True
+            self._sweep(engine)
+        for request in self.requests.pending():
+            self._take(engine, request)
+        clock = time.monotonic()
+        for live in list(self._live.values()):
+            run = engine.hosts[live.run.host]
+            if run.link is not live.link or not live.link.alive:
+                self._end(engine, live, "the link dropped")
+        for due in self.door.due(clock):
+            self._stop(self._live.get(due.id))
+        for live in self._live.values():
+            self._look(engine, live, clock)
+        self._tell(engine)
+
+    # -- requests ----------------------------------------------------------------------------------------------
+
+    def _mine(self, engine: Engine, request: Request) -> list[str]:
+        return [h for h in request.body.get("hosts", []) if h in engine.hosts]
+
+    def _sweep(self, engine: Engine) -> None:
+        """What an earlier collector left running ended with it."""
+        for request in self.requests.open():
+            if request.action == "dtrace_start" and request.state != "asked" and self._mine(engine, request):
+                self._record(engine, request, "ended", "the collector was started anew")
+
+    def _take(self, engine: Engine, request: Request) -> None:
+        if request.action == "dtrace_start" and self._mine(engine, request):
+            self._start(engine, request)
+        elif request.action in ("keep_alive", "dtrace_stop"):
+            asked = self._asked.get(str(request.body.get("request")))
+            if asked is None:
+                return
+            for id_ in asked.runs.values():
+                run = self.door.runs.get(id_)
+                if run and request.action == "keep_alive":
+                    self.door.watch(run, request.who, time.monotonic())
+                elif run:
+                    self.door.stop(run, request.who)
+            if request.action == "dtrace_stop" and asked.standing:
+                asked.over.update(dict.fromkeys(asked.standing, "it runs there all the time"))
+                asked.standing.clear()
+                self._settle(engine, asked)
+            self._record(engine, request, "ended", "")
+
+    def _start(self, engine: Engine, request: Request) -> None:
+        asked = self._asked[request.id] = _Asked(request)
+        self._record(engine, request, "taken", "")
+        for name in self._mine(engine, request):
+            try:
+                self._admit(engine, asked, name)
+            except Refused as e:
+                asked.refused += 1
+                asked.over[name] = str(e)
+        self._settle(engine, asked)
+
+    def _admit(self, engine: Engine, asked: _Asked, name: str, probes: list[str] | None = None) -> None:
+        """Through the door and onto the host's link. Raises Refused."""
+        host, body = engine.hosts[name], asked.request.body
+        if host.link is None or host.facts is None:
+            raise Refused(f"{name} is {host.state}")
+        stream = host.streams.get(STANDING.name)
+        if body.get("question") == STANDING.question and stream is not None and stream.running is not None:
+            asked.standing.add(name)
+            return
+        interval, duration = body.get("interval", 1), body.get("duration")
+        if not isinstance(interval, int) or not isinstance(duration, int | float | None):
+            raise Refused(f"interval {interval!r} and duration {duration!r} must be numbers of seconds")
+        run = self.door.ask(
+            name,
+            str(body.get("question", "")),
+            asked.request.who,
+            time.monotonic(),
+            os=host.facts.os,
+            allowed=host.host.dtrace,
+            interval=interval,
+            duration=duration,
+            probes=probes,
+        )
+        asked.runs[name] = run.id
+        if run.id in self._live:
+            return
+        parser = FrameParser(Context(name, host.facts.os, float(interval)), run.expected)
+        live = _Live(run, parser, Ticks(float(interval)), host.link, listed=probes is not None)
+        self._live[run.id] = live
+
+        def lines(at: float, got: list[str]) -> None:
+            batches: list[Batch] = []
+            for line in got:
+                try:
+                    batches += parser.feed(line, at)
+                except ParseError as e:
+                    live.errors += 1
+                    log.warning("cannot read", host=name, question=run.name, why=str(e))
+            if batches or parser.running:
+                engine.soon(lambda: self._arrived(engine, live, at, batches))
+
+        def errors(at: float, got: list[str]) -> None:
+            live.stderr.extend(got)
+            for line in got:
+                parser.error(line, at)
+
+        def closed(status: int | None, why: str) -> None:
+            engine.soon(lambda: self._closed(engine, live, status, why))
+
+        try:
+            live.running = host.link.start(run.command, Sink(lines, errors, closed))
+        except LinkError as e:
+            del self._live[run.id]
+            self.door.forget(run)
+            raise Refused(e.why) from e
+
+    def _settle(self, engine: Engine, asked: _Asked) -> None:
+        """Tell the request's state where it has changed."""
+        attached = [h for h, id_ in asked.runs.items() if id_ in self._live and self._live[id_].run.started is not None]
+        why = "; ".join(f"{h}: {text}" for h, text in asked.over.items())
+        hosts = self._mine(engine, asked.request)
+        state = asked.state
+        if len(asked.over) == len(hosts):
+            state = "refused" if asked.refused == len(hosts) else "ended"
+            self._asked.pop(asked.request.id, None)
+        elif attached or asked.standing:
+            state = "running"
+        if state != asked.state:
+            asked.state = state
+            self._record(engine, asked.request, state, why)
+
+    def _record(self, engine: Engine, request: Request, state: str, why: str) -> None:
+        try:
+            self.requests.update(request.id, state, why)
+        except RequestError as e:
+            log.warning("request", id=request.id, why=str(e))
+            return
+        engine.add(
+            "requests",
+            time=[int(time.time() * 1e6)],
+            request=[request.id],
+            action=[request.action],
+            body=[json.dumps(request.body)],
+            who=[request.who],
+            state=[state],
+            why=[why],
+            host=[",".join(self._mine(engine, request))],
+        )
+
+    # -- what links say ------------------------------------------------------------------------------------------
+
+    def _arrived(self, engine: Engine, live: _Live, at: float, batches: list[Batch]) -> None:
+        run, clock = live.run, time.monotonic()
+        if run.id not in self._live:
+            return
+        if run.started is None:
+            self.door.attached(run, clock, live.parser.pid)
+            live.look_at = clock
+            for asked in list(self._asked.values()):
+                if run.id in asked.runs.values():
+                    self._settle(engine, asked)
+            self._tell(engine)
+        self.door.dropped(run, clock, live.parser.dropped)
+        offset = engine.hosts[run.host].offset or 0.0
+        for i, b in enumerate(batches):
+            # Several in one arrival were held up on the way: the last is of now.
+            t = at - (len(batches) - 1 - i) * live.ticks.interval
+            if b.time is not None and abs(b.time - offset - at) <= 30.0:
+                t = b.time - offset
+            tick = live.ticks.at(t)
+            n = len(b.columns["keys"])
+            if tick is not None:
+                engine.add(b.table, **{**b.columns, "time": [int(tick * 1e6)] * n, "host": [run.host] * n})
+
+    def _closed(self, engine: Engine, live: _Live, status: int | None, why: str) -> None:
+        if live.run.id not in self._live:
+            return
+        os = live.parser.ctx.os
+        known = host_.explain(live.stderr, os)
+        if live.run.started is None and known and "no probe" in known[0] and not live.listed:
+            self._list(engine, live)
+            return
+        if known:
+            why = f"{known[0]}; fix: {known[1]}" if known[1] else known[0]
+        elif status:
+            said = next((line for line in reversed(live.stderr) if line.strip()), why)
+            why = f"dtrace ended with status {status}: {said}"
+        else:
+            why = ""
+        self._end(engine, live, why)
+
+    def _list(self, engine: Engine, live: _Live) -> None:
+        """The first way found no probes: let the host's own list choose another, or say that none fits."""
+        said: list[str] = []
+        command = host_.listing(live.run.name.partition("/")[0], live.parser.ctx.os)
+        done = lambda: self._again(engine, live, host_.probes("\n".join(said)))  # noqa: E731
+        self._also(live.link, command, Sink(lambda at, got: said.extend(got), closed=lambda s, why: engine.soon(done)))
+
+    def _again(self, engine: Engine, live: _Live, probes: list[str]) -> None:
+        if self._live.pop(live.run.id, None) is None:
+            return
+        self.door.forget(live.run)
+        for asked in list(self._asked.values()):
+            if asked.runs.get(live.run.host) == live.run.id:
+                del asked.runs[live.run.host]
+                try:
+                    self._admit(engine, asked, live.run.host, probes)
+                except Refused as e:
+                    asked.refused += 1
+                    asked.over[live.run.host] = str(e)
+                self._settle(engine, asked)
+        self._tell(engine)
+
+    def _end(self, engine: Engine, live: _Live, why: str) -> None:
+        self._live.pop(live.run.id, None)
+        if live.running and not live.stopped:
+            live.running.stop()
+        said = self.door.ended(live.run, why)
+        for asked in list(self._asked.values()):
+            if live.run.id in asked.runs.values():
+                asked.over[live.run.host] = said
+                self._settle(engine, asked)
+        self._tell(engine)
+
+    # -- limits ------------------------------------------------------------------------------------------------------
+
+    def _stop(self, live: _Live | None) -> None:
+        if live and live.running and not live.stopped:
+            live.stopped = True
+            live.running.stop()
+
+    def _look(self, engine: Engine, live: _Live, clock: float) -> None:
+        """Ask the host for dtrace's own CPU time, one look at a time."""
+        command = live.run.cpu_command
+        if not command or clock < live.look_at or clock < live.looking:
+            return
+        live.look_at, live.looking = clock + self.door.policy.look, clock + 30.0
+
+        def seen(at: float, got: list[str]) -> None:
+            for line in got:
+                spent = cpu_seconds(line)
+                if spent is not None:
+                    engine.soon(partial(self.door.spent, live.run, time.monotonic(), spent))
+
+        def closed(status: int | None, why: str) -> None:
+            live.looking = 0.0
+
+        self._also(live.link, command, Sink(seen, closed=closed))
+
+    def _also(self, link: Link, command: str, sink: Sink) -> None:
+        """A command beside a run; where the link is gone, the run's own end tells."""
+        try:
+            link.start(command, sink)
+        except LinkError as e:
+            log.info("link", host=e.host, why=e.why)
+
+    def _tell(self, engine: Engine) -> None:
+        for e in self.door.events():
+            engine.event(e["host"], e["kind"], e["object"], e["severity"], e["text"], e["who"])

@@ -1,0 +1,252 @@
+"""From a page's request to rows in the store: over the simulated fleet, and by hand where a host says odd things."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from collectors import inventory
+from collectors.dtrace import asker
+from collectors.dtrace.asker import Asker
+from collectors.dtrace.door import Policy
+from collectors.engine import Engine
+from collectors.links import Sink
+from collectors.sources.dtrace import SOURCE, STANDING
+from fleet import Fleet
+from frames.requests import Request, Requests
+from tests.sshd import wait_for
+
+
+class Rows:
+    """A store that keeps rows."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, list[dict[str, Any]]] = {}
+
+    def append(self, second: int, frames: Any) -> int:
+        for name, table in frames.items():
+            self.tables.setdefault(name, []).extend(table.to_pylist())
+        return 0
+
+    def dtrace(self, question: str) -> dict[str, int]:
+        """Events by host."""
+        out: dict[str, int] = {}
+        for row in list(self.tables.get("dtrace", [])):
+            if row["question"] == question:
+                events = sum(row["counts"]) if row["counts"] else int(row["value"])
+                out[row["host"]] = out.get(row["host"], 0) + events
+        return out
+
+    def events(self) -> list[str]:
+        return [e["text"] for e in list(self.tables.get("events", [])) if e["kind"] == "dtrace"]
+
+
+def state(requests: Requests, id_: str) -> Request:
+    request = requests.get(id_)
+    assert request
+    return request
+
+
+def test_three_hosts_are_asked_at_once(tmp_path: Path) -> None:
+    requests, rows, stop = Requests(tmp_path), Rows(), threading.Event()
+    with Fleet(tmp_path / "fleet") as fleet:
+        hosts = inventory.load(fleet.inventory)
+        allowed = {n: h.model_copy(update={"dtrace": ["disk_io"] * (n != "ma2")}) for n, h in hosts.hosts.items()}
+        hosts = hosts.model_copy(update={"hosts": allowed})
+        engine = Engine(hosts, rows, {}, each_second=[Asker(requests)])
+        loop = threading.Thread(target=engine.run, args=(stop,))
+        loop.start()
+        try:
+            wait_for(lambda: all(h.state == "up" for h in engine.hosts.values()), "the fleet is up", 60)
+            question = "disk_io/by=zone,latency/where=operation=read"
+            body = {"hosts": ["ms1", "ms2", "om1", "ma2", "bk1"], "question": question, "duration": 300}
+            began = time.monotonic()
+            id_ = requests.ask("dtrace_start", body, "anna")
+            wait_for(lambda: set(rows.dtrace(question)) == {"ms1", "ms2", "om1"}, "answers of three hosts", 30)
+            took = time.monotonic() - began
+            assert min(rows.dtrace(question).values()) > 0
+            assert state(requests, id_).state == "running"
+            texts = rows.events()
+            assert sum(t == "D question started for 300 s" for t in texts) == 3
+            assert any("disk_io is not allowed on ma2; to allow it: [hosts.ma2]" in t for t in texts)
+            wait_for(lambda: any("no field zone on linux" in t for t in rows.events()), "the Linux host refuses")
+            requests.ask("dtrace_stop", {"request": id_}, "bert")
+            wait_for(lambda: state(requests, id_).state == "ended", "it has ended")
+            why = state(requests, id_).why
+            assert "ms1: stopped by bert" in why
+            assert "ma2: disk_io is not allowed" in why
+            wait_for(lambda: rows.events().count("D question ended: stopped by bert") == 3, "each host's end is told")
+            states = [r["state"] for r in rows.tables["requests"] if r["request"] == id_]
+            assert states == ["taken", "running", "ended"]
+        finally:
+            stop.set()
+            loop.join(20)
+    print(f"first rows of three hosts {took:.1f} s after the request")
+
+
+# -- by hand -----------------------------------------------------------------------------------------------------
+
+
+class FakeLink:
+    """Commands that were started, each with its sink, for the test to speak through."""
+
+    def __init__(self) -> None:
+        self.alive = True
+        self.started: list[tuple[str, Sink]] = []
+        self.stopped: list[str] = []
+
+    def start(self, command: str, sink: Sink, **more: Any) -> Any:
+        self.started.append((command, sink))
+        return SimpleNamespace(stop=lambda: self.stopped.append(command), dropped=0)
+
+
+class FakeEngine:
+    """A host 'box' that is up; `soon` calls at once."""
+
+    def __init__(self, os: str, allowed: list[str]) -> None:
+        self.link = FakeLink()
+        self.run = SimpleNamespace(
+            state="up",
+            link=self.link,
+            offset=0.0,
+            facts=SimpleNamespace(os=os),
+            host=SimpleNamespace(dtrace=allowed),
+            streams={},
+        )
+        self.hosts = {"box": self.run}
+        self.rows: list[tuple[str, dict[str, list[Any]]]] = []
+        self.said: list[str] = []
+
+    def add(self, table: str, **columns: list[Any]) -> None:
+        self.rows.append((table, columns))
+
+    def event(self, host: str, kind: str, what: str, severity: str, text: str, who: str = "") -> None:
+        self.said.append(text)
+
+    def soon(self, call: Callable[[], None]) -> None:
+        call()
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> tuple[FakeEngine, Asker, Requests]:
+    requests = Requests(tmp_path)
+    return FakeEngine("illumos", ["tcp_accepts", "disk_io"]), Asker(requests, Policy(unwatched=3600)), requests
+
+
+def ask(requests: Requests, question: str, **more: Any) -> str:
+    return requests.ask("dtrace_start", {"hosts": ["box", "elsewhere"], "question": question, **more}, "anna")
+
+
+def test_a_host_without_the_first_ways_probes_gets_another(box: tuple[FakeEngine, Asker, Requests]) -> None:
+    engine, asker_, requests = box
+    id_ = ask(requests, "tcp_accepts")
+    asker_(engine, 0.0)
+    command, sink = engine.link.started[0]
+    assert "tcp:::accept-established" in command
+    sink.errors(1.0, ["dtrace: invalid probe specifier X: probe description tcp::: does not match any probes"])
+    sink.closed(1, "")
+    listing, sink = engine.link.started[1]
+    assert listing.startswith("dtrace -l -n 'tcp:::accept-established' -n 'mib:::tcpPassiveOpens'")
+    sink.lines(2.0, ["   ID PROVIDER MODULE FUNCTION NAME", "812 mib ip tcp_conn_request tcpPassiveOpens"])
+    sink.closed(1, "")
+    command, sink = engine.link.started[2]
+    assert "mib:::tcpPassiveOpens" in command
+    sink.lines(3.0, ["zs1 start 2900000000 tcp_accepts 77", "zs1 begin 1 0 3000000000", "zs1 key count=5"])
+    sink.lines(3.0, ["zs1 end 1 3000000000 0"])
+    ((table, columns),) = [r for r in engine.rows if r[0] == "dtrace"]
+    assert (table, columns["value"], columns["time"], columns["host"]) == ("dtrace", [5.0], [3_000_000], ["box"])
+    assert state(requests, id_).state == "running"
+    asker_(engine, 0.0)
+    assert engine.link.started[3][0] == "ps -o time= -p 77"
+
+
+def test_a_host_where_no_way_fits_says_so(box: tuple[FakeEngine, Asker, Requests]) -> None:
+    engine, asker_, requests = box
+    id_ = ask(requests, "tcp_accepts")
+    asker_(engine, 0.0)
+    sink = engine.link.started[0][1]
+    sink.errors(1.0, ["dtrace: probe description tcp::: does not match any probes"])
+    sink.closed(1, "")
+    engine.link.started[1][1].closed(1, "")
+    request = state(requests, id_)
+    assert request.state == "refused"
+    assert request.why == "box: the host has no probe tcp:::accept-established, mib:::tcpPassiveOpens"
+    assert len(engine.link.started) == 2
+
+
+def test_a_lack_of_privileges_is_named_with_its_fix(box: tuple[FakeEngine, Asker, Requests]) -> None:
+    engine, asker_, requests = box
+    id_ = ask(requests, "disk_io/by=latency")
+    asker_(engine, 0.0)
+    sink = engine.link.started[0][1]
+    sink.errors(1.0, ["dtrace: failed to initialize dtrace: DTrace requires additional privileges"])
+    sink.closed(1, "")
+    request = state(requests, id_)
+    assert request.state == "ended"
+    assert "box: dtrace needs more privileges than this user has; fix: usermod -K defaultpriv=" in request.why
+
+
+@pytest.mark.parametrize("drop", ["link object", "alive"])
+def test_a_dropped_link_ends_it(box: tuple[FakeEngine, Asker, Requests], drop: str) -> None:
+    engine, asker_, requests = box
+    id_ = ask(requests, "disk_io/by=latency")
+    asker_(engine, 0.0)
+    if drop == "alive":
+        engine.link.alive = False
+    else:
+        engine.run.link = None
+    asker_(engine, 0.0)
+    assert (state(requests, id_).state, state(requests, id_).why) == ("ended", "box: the link dropped")
+    assert "D question ended: the link dropped" in engine.said
+    assert not asker_.door.runs
+
+
+def test_two_who_ask_the_same_share_one_run(box: tuple[FakeEngine, Asker, Requests]) -> None:
+    engine, asker_, requests = box
+    first, second = ask(requests, "disk_io"), ask(requests, "disk_io")
+    asker_(engine, 0.0)
+    assert len(engine.link.started) == 1
+    engine.link.started[0][1].lines(1.0, ["zs1 start 1 disk_io 5"])
+    assert [state(requests, r).state for r in (first, second)] == ["running", "running"]
+    engine.link.started[0][1].closed(0, "")
+    assert [state(requests, r).why for r in (first, second)] == ["box: its time is over"] * 2
+
+
+def test_bodies_that_make_no_sense_are_refused(box: tuple[FakeEngine, Asker, Requests]) -> None:
+    engine, asker_, requests = box
+    ids = [
+        ask(requests, "disk_io", interval="1; rm"),
+        ask(requests, "disk_io", duration="long"),
+        ask(requests, ""),
+        requests.ask("dtrace_start", {"hosts": ["box"]}, "anna"),
+    ]
+    asker_(engine, 0.0)
+    assert [state(requests, i).state for i in ids] == ["refused"] * 4
+    assert not engine.link.started
+
+
+def test_what_an_earlier_collector_ran_is_over(box: tuple[FakeEngine, Asker, Requests]) -> None:
+    engine, asker_, requests = box
+    id_ = ask(requests, "disk_io")
+    requests.update(id_, "running")
+    asker_(engine, 0.0)
+    assert (state(requests, id_).state, state(requests, id_).why) == ("ended", "the collector was started anew")
+
+
+def test_the_standing_question_is_not_run_twice(box: tuple[FakeEngine, Asker, Requests]) -> None:
+    assert (SOURCE.name, STANDING.id) == (asker.STANDING.name, asker.STANDING.question)
+    engine, asker_, requests = box
+    engine.run.streams["dtrace"] = SimpleNamespace(running=object())
+    id_ = ask(requests, STANDING.id)
+    asker_(engine, 0.0)
+    assert not engine.link.started
+    assert state(requests, id_).state == "running"
+    requests.ask("dtrace_stop", {"request": id_}, "anna")
+    asker_(engine, 0.0)
+    assert (state(requests, id_).state, state(requests, id_).why) == ("ended", "box: it runs there all the time")
