@@ -1,4 +1,8 @@
-"""Rows of the live ring in the shape of `frames.store.Store.window`, so that one panel function serves both."""
+"""Rows of the live ring in the shape of `frames.store.Store.window`, so that one panel function serves both.
+
+In numpy and not in pandas: every open panel asks each second, and a pandas group-by of some hundred rows costs
+ten times as much.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
 from frames.query import extremes
-from frames.schemas import Schema, to_pandas
+from frames.schemas import Schema
 
 
 def bucketed(table: pa.Table, schema: Schema, step: float, columns: Sequence[str] = ()) -> pd.DataFrame:
@@ -20,43 +25,81 @@ def bucketed(table: pa.Table, schema: Schema, step: float, columns: Sequence[str
 
     `columns`: only these besides time and keys (() for all). `step` in seconds; df.attrs["step"] holds it.
     """
-    names = [c.name for c in schema.columns if c.name in ("time", *schema.keys) or not columns or c.name in columns]
-    frame = to_pandas(table.select(names))
     micro = round(step * 1e6)
-    times = frame["time"].to_numpy("datetime64[us]").astype("int64")
+    times = np.asarray(table["time"].cast(pa.int64())).astype(np.int64)
     bucket = times // micro * micro
-    frame["time"] = pd.to_datetime(bucket, unit="us", utc=True).as_unit("us")
-    keys = [k for k in schema.keys if k in frame]
-    for k in keys:
-        if schema.by_name[k].dtype == "list[str]":
-            frame[k] = pd.Series([tuple(v) for v in table[k].to_pylist()], dtype=object, index=frame.index)
-    levels = [c for c in schema.of_role("gauge", "rate") if c in frame]
-    order = np.argsort(times, kind="stable")
-    frame = frame.iloc[order]
-    if frame.duplicated(["time", *keys]).any():
-        how: dict[str, Any] = {}
-        for c in frame.columns:
-            if c in ("time", *keys):
+    codes = bucket.copy()
+    for k in schema.keys:
+        codes = _combine(codes, _codes(table[k]))
+    order = np.lexsort((times, codes))
+    ordered = codes[order]
+    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(order) else np.empty(0, np.int64)
+    last = np.r_[first[1:], len(order)] - 1 if len(order) else first
+    # Groups in order of their first row, as they came.
+    rank = np.argsort(np.minimum.reduceat(order, first), kind="stable") if len(order) else first
+    newest = order[last][rank]
+    out: dict[str, Any] = {"time": pd.to_datetime(bucket[newest], unit="us", utc=True).as_unit("us")}
+    chosen = [c for c in schema.columns if c.name in schema.keys or not columns or c.name in columns]
+    for c in chosen:
+        if c.name == "time":
+            continue
+        if c.role in ("key", "label"):
+            picked = table[c.name].take(pa.array(newest))
+            if c.dtype == "time":
+                out[c.name] = picked.to_pandas()
+            elif c.dtype == "list[str]":
+                out[c.name] = pd.Series([tuple(v) for v in picked.to_pylist()], dtype=object)
+            else:
+                out[c.name] = pd.Series(picked.to_pylist(), dtype="str" if c.dtype == "str" else object)
+        elif c.role == "histogram":
+            out[c.name] = _summed(table[c.name], order, first, rank)
+        else:
+            values = np.asarray(table[c.name].to_numpy(), float)[order]
+            have = np.isfinite(values)
+            n = np.add.reduceat(have, first, dtype=float)[rank] if len(order) else np.empty(0)
+            total = np.add.reduceat(np.where(have, values, 0.0), first)[rank] if len(order) else np.empty(0)
+            if c.role == "counter":
+                out[c.name] = np.where(n > 0, total, np.nan)
                 continue
-            role = schema.by_name[c].role
-            how[c] = {"gauge": "mean", "rate": "mean", "counter": "sum", "label": "last"}.get(role, _add_counts)
-        group = frame.groupby(["time", *keys], sort=False, dropna=False)
-        out = group.agg(how) if how else group.size().to_frame("n")[[]]
-        least = group[levels].min().rename(columns={c: extremes(schema, c)[1] for c in levels})
-        most = group[levels].max().rename(columns={c: extremes(schema, c)[2] for c in levels})
-        frame = pd.concat([out, least, most, group.size().rename("n")], axis=1).reset_index()
-    else:
-        extra = {name: frame[c] for c in levels for name in extremes(schema, c)[1:]}
-        frame = frame.assign(**extra, n=1).reset_index(drop=True)
+            out[c.name] = np.where(n > 0, total / np.maximum(n, 1), np.nan)
+            _, least, most = extremes(schema, c.name)
+            out[least] = np.fmin.reduceat(values, first)[rank] if len(order) else np.empty(0)
+            out[most] = np.fmax.reduceat(values, first)[rank] if len(order) else np.empty(0)
+    out["n"] = (last - first + 1)[rank]
+    frame = pd.DataFrame(out)
     frame.attrs["step"] = step
     return frame
 
 
-def _add_counts(column: pd.Series) -> list[int] | None:
-    arrays = [np.asarray(v, np.int64) for v in column if v is not None]
-    if not arrays:
-        return None
-    out = np.zeros(max(map(len, arrays)), np.int64)
-    for a in arrays:
-        out[: len(a)] += a
-    return out.tolist()
+def _codes(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """An integer per value, equal for equal values."""
+    if pa.types.is_list(column.type):
+        return pd.factorize(np.array([*map("\0".join, column.to_pylist())], dtype=object))[0].astype(np.int64)
+    encoded = column.combine_chunks().dictionary_encode()
+    return np.asarray(encoded.indices.fill_null(-1)).astype(np.int64)
+
+
+def _combine(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """An integer per pair of codes."""
+    _, a = np.unique(a, return_inverse=True)
+    return a.astype(np.int64) * (int(b.max(initial=0)) + 2) + b + 1
+
+
+def _summed(
+    column: pa.ChunkedArray, order: npt.NDArray[np.int64], first: npt.NDArray[np.int64], rank: npt.NDArray[np.int64]
+) -> pd.Series:
+    """Element-wise sums of each group's lists; None for a group without any."""
+    if not len(order):
+        return pd.Series([], dtype=object)
+    lists = column.combine_chunks()
+    sizes = np.asarray(lists.value_lengths().fill_null(0)).astype(np.int64)
+    width = int(sizes.max(initial=0))
+    matrix = np.zeros((len(sizes), width), np.int64)
+    matrix[np.arange(width)[None, :] < sizes[:, None]] = np.asarray(lists.flatten()).astype(np.int64)
+    sums = np.add.reduceat(matrix[order], first, axis=0)[rank]
+    longest = np.maximum.reduceat(sizes[order], first)[rank]
+    some = np.add.reduceat(np.asarray(lists.is_valid())[order], first, dtype=np.int64)[rank] > 0
+    rows = [s[:n] if ok else None for s, n, ok in zip(sums, longest, some, strict=True)]
+    out = pd.Series([None] * len(rows), dtype=object)
+    out[:] = rows
+    return out

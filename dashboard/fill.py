@@ -9,14 +9,13 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dashboard.live import Live
-from dashboard.panels import Need, Panel, Query
+from dashboard.panels import Panel, Query
 from dashboard.panels.data import Floats, Grid, Heat, PanelData, Series, find_gaps
 from frames.schemas import SCHEMAS
 
@@ -92,7 +91,7 @@ def fill(
 
     def attempt(grid: Grid) -> PanelData:
         def load(table: str) -> pd.DataFrame:
-            frame = _window(live, table, panel.tables[table], query, grid)
+            frame = _window(live, panel, table, query, grid, live.seq, panel.lookback)
             if (held := float(frame.attrs.get("step") or 0)) > grid.step:
                 raise _Wider(held)
             return frame
@@ -113,13 +112,12 @@ def fill(
 
 _shared: OrderedDict[tuple[Any, ...], pd.DataFrame] = OrderedDict()
 _SHARED = 24
-"""Frames kept until the next append: the sparks of a page ask for the same ones."""
+"""Frames kept: the sparks of a page ask for the same ones."""
 _shared_lock = threading.Lock()
 
 
-def _once(live: Live, key: tuple[Any, ...], load: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """`load()`, or what it gave for this key since the live ring last changed. Panel functions do not change it."""
-    key = (id(live), live.seq, *key)
+def _once(key: tuple[Any, ...], load: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """`load()`, or what it gave for this key not long ago. Panel functions do not change what they are given."""
     with _shared_lock:
         if (found := _shared.get(key)) is not None:
             return found
@@ -131,28 +129,49 @@ def _once(live: Live, key: tuple[Any, ...], load: Callable[[], pd.DataFrame]) ->
     return frame
 
 
-def _window(live: Live, table: str, need: Need, query: Query, grid: Grid) -> pd.DataFrame:
+def _window(
+    live: Live, panel: Panel, table: str, query: Query, grid: Grid, age: float, lookback: float
+) -> pd.DataFrame:
+    """`table` from the history over `grid`, begun `lookback` seconds before now if that is earlier, moved by the
+    query's shift. `age`: changes when an answer from before is no longer good."""
+    need, shift, now = panel.tables[table], shift_of(query), live.clock()
     where = need.restrict(query)
+    start, end = grid.start, grid.end
+    if lookback:
+        start = min(start, (now - lookback) // grid.step * grid.step)
+        end = max(end, math.ceil(now / grid.step) * grid.step)
 
     def load() -> pd.DataFrame:
-        return live.store.window(
-            table, grid.start, grid.end, points=grid.n, where=where or None, columns=list(need.columns) or None
+        frame = live.store.window(
+            table,
+            start - shift,
+            end - shift,
+            points=round((end - start) / grid.step),
+            where=where or None,
+            columns=list(need.columns) or None,
         )
+        if shift:
+            step = frame.attrs.get("step")
+            frame = frame.assign(time=frame["time"] + pd.Timedelta(seconds=shift))
+            frame.attrs["step"] = step
+        return frame
 
-    return _once(live, ("history", table, need.columns, repr(sorted(where.items())), grid), load)
+    key = (id(live), age, table, need.columns, repr(sorted(where.items())), start, end, grid.step, shift)
+    return _once(key, load)
 
 
 def columns(live: Live, panel: Panel, query: Query, grid: Grid, known: Sequence[str]) -> PanelData:
-    """The panel over the few newest columns of `grid`, from the ring while it reaches back far enough."""
+    """The panel over the few newest columns of `grid`, from the ring while it reaches back far enough; wide columns,
+    which the ring does not, are asked of the history now and then."""
 
     def load(table: str) -> pd.DataFrame:
         need = panel.tables[table]
         oldest = live.oldest(table)
-        if oldest is not None and oldest > grid.start and grid.step > 60:
-            return _window(live, table, need, query, grid)
+        if shift_of(query) or (oldest is not None and oldest > grid.start and grid.step > 60):
+            return _window(live, panel, table, query, grid, live.clock() // max(10.0, grid.step / 20), 0.0)
         where = need.restrict(query)
-        key = ("ring", table, need.columns, repr(sorted(where.items())), grid)
-        return _once(live, key, lambda: live.recent(table, grid, where, need.columns))
+        key = (id(live), live.seq, "ring", table, need.columns, repr(sorted(where.items())), grid)
+        return _once(key, lambda: live.recent(table, grid, where, need.columns))
 
     return panel.build(Loaded(panel.tables, load), query, grid, known)
 

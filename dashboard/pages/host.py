@@ -20,7 +20,7 @@ LATENCY = (
     ("disk_io", "iostat, 1 s", "mean of each disk and second, log scale", "kstat"),
 )
 """(table, source, subtitle, cost) of the ways to disk latency, best first."""
-LANE, AXIS = 36, 32
+LANE, AXIS = 31, 32
 """Height of a zone's row and of the axis under the last, px."""
 
 
@@ -59,9 +59,9 @@ def host(url: Url) -> Page:
     lanes = lanes_height(url.live, name)
     sparks = [panel_shell(v, query, cls=_vital(v)) for v in (*VITALS, "arc_size")]
     left = [
-        panel_shell("disk_latency", query, height=310, source=source, subtitle=subtitle, cost=cost),
+        panel_shell("disk_latency", query, height=275, source=source, subtitle=subtitle, cost=cost),
         panel_shell("pool_io", query, height=170, cls="zs-not-phone"),
-        panel_shell("arc", query, height=150, cls="zs-not-phone"),
+        panel_shell("arc", query, height=145, cls="zs-not-phone"),
     ]
     right = [
         panel_shell("zones_cpu", query, height=lanes),

@@ -90,7 +90,7 @@ class Dashboard:
             return Answer(e.code, dict(e.headers.items()), e.read())
 
     def page(self, **kwargs: Any) -> Page:
-        self.pages.append(Page(connect(f"ws://{self.address}/live", max_size=None, **kwargs)))
+        self.pages.append(Page(connect(f"ws://{self.address}/live", max_size=None, legacy=True, **kwargs)))
         return self.pages[-1]
 
     def stop(self) -> float:
