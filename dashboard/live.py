@@ -16,7 +16,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,7 @@ from dashboard.panels.data import Grid
 from frames.schemas import SCHEMAS, to_pandas
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 KEEP = 1200.0
 KEEP_BYTES = 256 << 20
@@ -147,6 +148,8 @@ class Live:
         self._index = itertools.count(1)
         self._lock = threading.RLock()
         self._waiters: set[asyncio.Event] = set()
+        self._shared: dict[str, tuple[float, int, Any]] = {}
+        self._shared_lock = threading.RLock()
 
     # -- feeding --------------------------------------------------------------------------------------------
 
@@ -346,6 +349,19 @@ class Live:
                 for e in self.events
                 if e.time < end and (e.until or e.time) >= start and (not names or e.host in names or not e.host)
             ]
+
+    def shared(self, key: str, compute: Callable[[], T]) -> T:
+        """`compute()`, shared by all who ask: again when something came since, yet never for more than a tenth of
+        the time."""
+        with self._shared_lock:
+            until, seq, value = self._shared.get(key, (0.0, -1, None))
+            began = time.monotonic()
+            if began < until or (seq == self.seq and seq and began < until + 1):
+                return value
+            value = compute()
+            ended = time.monotonic()
+            self._shared[key] = (ended + 9 * (ended - began), self.seq, value)
+            return value
 
     def host(self, name: str) -> Host | None:
         with self._lock:

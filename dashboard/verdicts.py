@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from dashboard.fill import Loaded
 from dashboard.live import SILENT, Host, Live
 from dashboard.panels.data import Grid
 from dashboard.panels.disks import TABLES, disk_counts, slow_disks
@@ -68,7 +69,12 @@ class Verdict:
 
 
 def verdicts(live: Live) -> dict[str, Verdict]:
-    """The verdict on every host that was ever heard of."""
+    """The verdict on every host that was ever heard of, as fresh as a tenth of the time it takes allows."""
+    return live.shared("verdicts", lambda: judge(live))
+
+
+def judge(live: Live) -> dict[str, Verdict]:
+    """The verdicts as of now."""
     now = live.clock()
     hosts = sorted(live.hosts)
     status = live.latest("zpool_status", within=60)
@@ -155,12 +161,15 @@ def _disks(live: Live, name: str) -> list[Reason]:
     if newest is None:
         return []
     grid = Grid(newest // 1 - 59, 60.0, 1)
-    frames = {t: live.recent(t, grid, need.restrict({"host": name}), need.columns) for t, need in TABLES.items()}
-    if not any(len(f) for f in frames.values()):
-        return []
-    # `recent` aligns buckets to multiples of the step: take whatever falls into the minute.
-    for f in frames.values():
-        f["time"] = pd.to_datetime(np.full(len(f), grid.start), unit="s", utc=True)
+
+    def load(table: str) -> pd.DataFrame:
+        need = TABLES[table]
+        frame = live.recent(table, grid, need.restrict({"host": name}), need.columns)
+        # `recent` aligns buckets to multiples of the step: take whatever falls into the minute.
+        frame["time"] = pd.to_datetime(np.full(len(frame), grid.start), unit="s", utc=True)
+        return frame
+
+    frames = Loaded(TABLES, load)
     disks, counts, _ = disk_counts(frames, grid)
     out = []
     for disk, (p99, peers) in slow_disks(dict(zip(disks, counts[:, 0], strict=True))).items():

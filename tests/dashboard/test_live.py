@@ -6,13 +6,14 @@ import asyncio
 import itertools
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from dashboard.harness import NoHistory
 from dashboard.live import Live
 from dashboard.panels.data import Grid
-from dashboard.verdicts import verdicts
+from dashboard.verdicts import judge
 from frames.schemas import SCHEMAS
 from frames.store import Store, Writer
 from frames.tail import Second
@@ -73,16 +74,16 @@ def test_the_interval_is_what_is_seen_and_not_a_hole() -> None:
 
 def test_a_well_host_is_well_and_a_silent_one_is_stale() -> None:
     well = fed(slow="", capped="")
-    assert verdicts(well)["ms2"].state == "well"
-    assert verdicts(well)["ms2"].sentence == ""
+    assert judge(well)["ms2"].state == "well"
+    assert judge(well)["ms2"].sentence == ""
     silent = fed(slow="", capped="", now=START + 30 + 40)
-    verdict = verdicts(silent)["ms2"]
+    verdict = judge(silent)["ms2"]
     assert verdict.state == "stale"
     assert silent.counts() == {"up": 0, "down": 1}
 
 
 def test_trouble_is_told_in_words_worst_first() -> None:
-    verdict = verdicts(fed(70, state="DEGRADED"))["ms2"]
+    verdict = judge(fed(70, state="DEGRADED"))["ms2"]
     assert verdict.state == "bad"
     assert verdict.word == "Trouble"
     assert verdict.sentence == "pool mail degraded, disk c3t7d0 slow, zone mail3 at CPU cap"
@@ -100,11 +101,27 @@ def test_a_link_that_is_down_says_since_when_and_why() -> None:
         }
     )  # fmt: skip
     live.add(Second(999, START + 50, "test", {"links": down}))
-    verdict = verdicts(live)["ms2"]
+    verdict = judge(live)["ms2"]
     assert verdict.state == "stale"
     assert "down since 02:14:00" in verdict.reasons[0].what
     assert "SSH timed out" in verdict.reasons[0].detail
     assert "attempt 4" in verdict.reasons[0].detail
+
+
+def test_what_many_ask_is_computed_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    live = fed(3)
+    clock = [100.0]
+    monkeypatch.setattr("dashboard.live.time", SimpleNamespace(monotonic=lambda: clock[0], time=time.time))
+
+    def slow() -> float:
+        clock[0] += 0.02
+        return clock[0]
+
+    first = live.shared("x", slow)
+    live.add(Second(99, START + 9, "test", scene.second_of(START + 9)))
+    assert live.shared("x", slow) == first
+    clock[0] += 0.2  # nine times as long as it took
+    assert live.shared("x", slow) > first
 
 
 def test_events_are_kept_in_bounds_and_found_by_time() -> None:
