@@ -12,6 +12,7 @@ import datetime as dt
 import importlib
 import math
 import re
+import sqlite3
 import threading
 import time
 from collections.abc import Iterable
@@ -335,8 +336,19 @@ class Lake:
                 ).fetchone()
                 if old and old[0]:
                     self.con.execute(f"CALL ducklake_expire_snapshots('lake', versions => {old[0]})").fetchall()
-            except duckdb.Error as e:
+                self._forget_old_marks()
+            except (duckdb.Error, sqlite3.Error) as e:
                 raise StoreError(f"{self.folder}: {first_line(e)}") from e
+
+    def _forget_old_marks(self) -> None:
+        """Deletes inlined rows that no snapshot shows any more: DuckLake keeps each minute's mark for ever, and every
+        query reads past them."""
+        with contextlib.closing(sqlite3.connect(self.folder / CATALOG, timeout=5)) as db, db:
+            inlined = "SELECT table_name FROM ducklake_inlined_data_tables"
+            for (name,) in db.execute(inlined).fetchall():
+                db.execute(
+                    f"DELETE FROM {quote(name)} WHERE end_snapshot <= (SELECT min(snapshot_id) FROM ducklake_snapshot)"
+                )
 
     def _set_mark(self, *, seq: int | None = None, hour_seq: int | None = None, last: int = 0) -> None:
         """Replaces the mark; what is not given stays. last: time of the newest row written, epoch µs."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
 import time
 from pathlib import Path
 
@@ -96,6 +98,21 @@ def test_a_disk_budget_takes_the_oldest_days_but_never_the_newest(tmp_path: Path
         for _ in range(2):  # forgets the snapshots, then removes what only they used
             writer._open().clean(keep=0)
         assert sum(f.stat().st_size for f in tmp_path.rglob("*.parquet")) < before  # the space comes back
+
+
+def test_old_marks_leave_the_catalog(tmp_path: Path) -> None:
+    with Writer(tmp_path, commit_every=3600) as writer, Store(tmp_path) as store:
+        for i in range(12):
+            writer.append(T0 + i, numbered(i, T0 + i))
+            writer.commit()
+        writer._open().clean(keep=0)
+        with contextlib.closing(sqlite3.connect(tmp_path / "catalog.sqlite")) as db:
+            for (name,) in db.execute("SELECT table_name FROM ducklake_inlined_data_tables").fetchall():
+                assert db.execute(f"SELECT count(*) FROM {name} WHERE end_snapshot IS NOT NULL").fetchone() == (0,)
+        writer.append(T0 + 12, numbered(12, T0 + 12))
+        assert len(store.window("arcstats", T0, T0 + 60)) == 13
+        writer.commit()
+        assert len(store.window("arcstats", T0, T0 + 60)) == 13
 
 
 def test_a_schema_that_gained_a_column_reads_old_rows_as_missing(
