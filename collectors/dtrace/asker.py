@@ -29,20 +29,11 @@ from collectors.dtrace import host as host_
 from collectors.dtrace.door import Door, Policy, Refused, Run, cpu_seconds
 from collectors.dtrace.framing import FrameParser
 from collectors.links import Link, LinkError, Running, Sink
+from collectors.sources.dtrace import SOURCE, STANDING
 from collectors.stamp import Ticks
 from frames.requests import Request, RequestError, Requests
 
 log = structlog.get_logger("collector")
-
-
-@dataclass(frozen=True, slots=True)
-class _Standing:
-    name: str = "dtrace"
-    question: str = "disk_io/by=device,latency"
-
-
-STANDING = _Standing()
-"""The source of collectors.sources.dtrace, and what it asks."""
 
 
 class Engine(Protocol):
@@ -165,8 +156,8 @@ class Asker:
         host, body = engine.hosts[name], asked.request.body
         if host.link is None or host.facts is None:
             raise Refused(f"{name} is {host.state}")
-        stream = host.streams.get(STANDING.name)
-        if body.get("question") == STANDING.question and stream is not None and stream.running is not None:
+        stream = host.streams.get(SOURCE.name)
+        if body.get("question") == STANDING.id and stream is not None and stream.running is not None:
             asked.standing.add(name)
             return
         interval, duration = body.get("interval", 1), body.get("duration")

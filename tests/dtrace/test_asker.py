@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 
 from collectors import inventory
-from collectors.dtrace import asker
 from collectors.dtrace.asker import Asker
 from collectors.dtrace.door import Policy
 from collectors.engine import Engine
 from collectors.links import Sink
-from collectors.sources.dtrace import SOURCE, STANDING
+from collectors.sources.dtrace import STANDING
 from fleet import Fleet
 from frames.requests import Request, Requests
 from tests.sshd import wait_for
@@ -144,9 +143,9 @@ def ask(requests: Requests, question: str, **more: Any) -> str:
 
 
 def test_a_host_without_the_first_ways_probes_gets_another(box: tuple[FakeEngine, Asker, Requests]) -> None:
-    engine, asker_, requests = box
+    engine, asker, requests = box
     id_ = ask(requests, "tcp_accepts")
-    asker_(engine, 0.0)
+    asker(engine, 0.0)
     command, sink = engine.link.started[0]
     assert "tcp:::accept-established" in command
     sink.errors(1.0, ["dtrace: invalid probe specifier X: probe description tcp::: does not match any probes"])
@@ -162,14 +161,14 @@ def test_a_host_without_the_first_ways_probes_gets_another(box: tuple[FakeEngine
     ((table, columns),) = [r for r in engine.rows if r[0] == "dtrace"]
     assert (table, columns["value"], columns["time"], columns["host"]) == ("dtrace", [5.0], [3_000_000], ["box"])
     assert state(requests, id_).state == "running"
-    asker_(engine, 0.0)
+    asker(engine, 0.0)
     assert engine.link.started[3][0] == "ps -o time= -p 77"
 
 
 def test_a_host_where_no_way_fits_says_so(box: tuple[FakeEngine, Asker, Requests]) -> None:
-    engine, asker_, requests = box
+    engine, asker, requests = box
     id_ = ask(requests, "tcp_accepts")
-    asker_(engine, 0.0)
+    asker(engine, 0.0)
     sink = engine.link.started[0][1]
     sink.errors(1.0, ["dtrace: probe description tcp::: does not match any probes"])
     sink.closed(1, "")
@@ -181,9 +180,9 @@ def test_a_host_where_no_way_fits_says_so(box: tuple[FakeEngine, Asker, Requests
 
 
 def test_a_lack_of_privileges_is_named_with_its_fix(box: tuple[FakeEngine, Asker, Requests]) -> None:
-    engine, asker_, requests = box
+    engine, asker, requests = box
     id_ = ask(requests, "disk_io/by=latency")
-    asker_(engine, 0.0)
+    asker(engine, 0.0)
     sink = engine.link.started[0][1]
     sink.errors(1.0, ["dtrace: failed to initialize dtrace: DTrace requires additional privileges"])
     sink.closed(1, "")
@@ -194,23 +193,23 @@ def test_a_lack_of_privileges_is_named_with_its_fix(box: tuple[FakeEngine, Asker
 
 @pytest.mark.parametrize("drop", ["link object", "alive"])
 def test_a_dropped_link_ends_it(box: tuple[FakeEngine, Asker, Requests], drop: str) -> None:
-    engine, asker_, requests = box
+    engine, asker, requests = box
     id_ = ask(requests, "disk_io/by=latency")
-    asker_(engine, 0.0)
+    asker(engine, 0.0)
     if drop == "alive":
         engine.link.alive = False
     else:
         engine.run.link = None
-    asker_(engine, 0.0)
+    asker(engine, 0.0)
     assert (state(requests, id_).state, state(requests, id_).why) == ("ended", "box: the link dropped")
     assert "D question ended: the link dropped" in engine.said
-    assert not asker_.door.runs
+    assert not asker.door.runs
 
 
 def test_two_who_ask_the_same_share_one_run(box: tuple[FakeEngine, Asker, Requests]) -> None:
-    engine, asker_, requests = box
+    engine, asker, requests = box
     first, second = ask(requests, "disk_io"), ask(requests, "disk_io")
-    asker_(engine, 0.0)
+    asker(engine, 0.0)
     assert len(engine.link.started) == 1
     engine.link.started[0][1].lines(1.0, ["zs1 start 1 disk_io 5"])
     assert [state(requests, r).state for r in (first, second)] == ["running", "running"]
@@ -219,34 +218,33 @@ def test_two_who_ask_the_same_share_one_run(box: tuple[FakeEngine, Asker, Reques
 
 
 def test_bodies_that_make_no_sense_are_refused(box: tuple[FakeEngine, Asker, Requests]) -> None:
-    engine, asker_, requests = box
+    engine, asker, requests = box
     ids = [
         ask(requests, "disk_io", interval="1; rm"),
         ask(requests, "disk_io", duration="long"),
         ask(requests, ""),
         requests.ask("dtrace_start", {"hosts": ["box"]}, "anna"),
     ]
-    asker_(engine, 0.0)
+    asker(engine, 0.0)
     assert [state(requests, i).state for i in ids] == ["refused"] * 4
     assert not engine.link.started
 
 
 def test_what_an_earlier_collector_ran_is_over(box: tuple[FakeEngine, Asker, Requests]) -> None:
-    engine, asker_, requests = box
+    engine, asker, requests = box
     id_ = ask(requests, "disk_io")
     requests.update(id_, "running")
-    asker_(engine, 0.0)
+    asker(engine, 0.0)
     assert (state(requests, id_).state, state(requests, id_).why) == ("ended", "the collector was started anew")
 
 
 def test_the_standing_question_is_not_run_twice(box: tuple[FakeEngine, Asker, Requests]) -> None:
-    assert (SOURCE.name, STANDING.id) == (asker.STANDING.name, asker.STANDING.question)
-    engine, asker_, requests = box
+    engine, asker, requests = box
     engine.run.streams["dtrace"] = SimpleNamespace(running=object())
     id_ = ask(requests, STANDING.id)
-    asker_(engine, 0.0)
+    asker(engine, 0.0)
     assert not engine.link.started
     assert state(requests, id_).state == "running"
     requests.ask("dtrace_stop", {"request": id_}, "anna")
-    asker_(engine, 0.0)
+    asker(engine, 0.0)
     assert (state(requests, id_).state, state(requests, id_).why) == ("ended", "box: it runs there all the time")

@@ -50,6 +50,7 @@ def test_a_header_that_lacks_a_line(tmp_path: Path, missing: str) -> None:
 @pytest.mark.parametrize("script", LINUX, ids=lambda s: s.name)
 def test_a_real_compiler_takes_them(script: scripts.Script) -> None:
     real.compiles(script.program("linux", limit=30))
+    real.compiles(script.source)  # they run by themselves too
 
 
 @pytest.mark.dtrace
