@@ -15,7 +15,7 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,10 @@ def _text(path: Path) -> str:
     return str(path.resolve()).replace("'", "''")
 
 
+MEMORY, MEMORY_PAST = "300MB", "2GB"
+"""What DuckDB may hold beside the collector's own frames; writing days of past at once takes more."""
+
+
 class Lake:
     """The writer's side: tables, commits, rollups, maintenance. Used by one thread at a time (`lock`)."""
 
@@ -107,7 +111,7 @@ class Lake:
         self.lock = threading.RLock()
         (folder / DATA).mkdir(parents=True, exist_ok=True)
         try:
-            self.con = connect(folder, read_only=False, memory="300MB", threads=1)
+            self.con = connect(folder, read_only=False, memory=MEMORY, threads=1)
             self._prepare()
         except duckdb.Error as e:
             raise StoreError(f"{folder / CATALOG}: {first_line(e)}") from e
@@ -225,7 +229,7 @@ class Lake:
     def write_past(self, schema: Schema, batch: pa.Table, minutes: pa.Table | None = None) -> None:
         """One transaction: raw rows of `batch` with both rollups; or, given `minutes` (rows in the shape of a
         1-minute rollup), those alone with their hours. Raises StoreError."""
-        with self.lock, self._transaction():
+        with self.lock, self._memory(MEMORY_PAST), self._transaction():
             last = 0
             if minutes is None:
                 self._insert(schema, "raw", batch)
@@ -239,6 +243,15 @@ class Lake:
                 self._insert(schema, "1h", hours)
                 self._covers(query.table_name(schema, "1h"), hours)
             self._set_mark(last=last)
+
+    @contextlib.contextmanager
+    def _memory(self, limit: str) -> Iterator[None]:
+        """DuckDB's memory limit for the time of the with block."""
+        self.con.execute(f"SET memory_limit = '{limit}'")
+        try:
+            yield
+        finally:
+            self.con.execute(f"SET memory_limit = '{MEMORY}'")
 
     def roll_hours(self) -> None:
         """Brings the minutes that came since the last time into the 1 h rollup, in one transaction."""
