@@ -1,0 +1,75 @@
+"""Histograms of zpool iostat -w and -r: buckets, totals and their increase, headings of several releases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from collectors.base import ParseError, Variant, parse_text
+from collectors.sources.zpool_histogram import SOURCE, HistogramParser
+from frames.schemas import BOUNDS_QUANTIZE
+from tests.corpus import corpus, name, read
+
+STREAM = Variant("", ("linux",), lambda c: "", lambda c: HistogramParser(c, cumulative=False), "", "")
+TOTALS = SOURCE.variants[0]
+
+
+def counts(frame: pd.DataFrame, measure: str, vdev: str = "") -> dict[int, int]:
+    """Lower bound to count, of the buckets that counted."""
+    found = frame[(frame["measure"] == measure) & (frame["vdev"] == vdev)]
+    assert len(found) == 1
+    return {int(BOUNDS_QUANTIZE[i]): n for i, n in enumerate(found.iloc[0]["counts"]) if n}
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("path", corpus("zpool-iostat-wrq"), ids=name)
+def test_recordings_of_others(path: Path) -> None:
+    text = read(path)
+    frame = parse_text(STREAM, text + text)["zpool_histogram"]  # the first report would be dropped
+    if path.stem == "linux-1":  # -p: exact; a label is a bucket's end, 1us means 512 to 1023 ns
+        assert counts(frame, "syncq_wait_read") == {512: 28, 1024: 91, 2048: 47}
+        assert counts(frame, "asyncq_wait_write") == {256: 3, 512: 321, 1024: 1800, 2048: 1113}
+        assert counts(frame, "scrub_wait") == {512: 4518, 1024: 2697, 2048: 158}
+    else:
+        assert counts(frame, "syncq_wait_read") == {
+            512: 109 * 1024,
+            1024: round(2.04 * 2**20),
+            2048: 552 * 1024,
+            4096: round(28.1 * 1024),
+            8192: round(6.3 * 1024),
+        }
+        assert counts(frame, "scrub_wait") == {1024: 4}
+
+
+def table(*rows: str, pool: str = "tank") -> str:
+    return "\n" + pool + "\n" + "".join(row.replace(" ", "\t") + "\n" for row in rows)
+
+
+def test_totals_become_increments() -> None:
+    first = table("1023 1 0 0 0 0 0 0 0 0", "2047 7 0 0 0 0 0 0 0 0")
+    second = table("1023 1 0 0 0 0 0 0 0 0", "2047 9 3 0 0 0 0 0 0 0")
+    frame = parse_text(TOTALS, first + second)["zpool_histogram"]
+    assert counts(frame, "total_wait_read") == {1024: 2}
+    assert counts(frame, "total_wait_write") == {1024: 3}
+    assert set(frame["measure"]) == {"total_wait_read", "total_wait_write"}, "what never counted is no row"
+
+
+def test_a_pool_imported_anew_is_no_negative_count() -> None:
+    first, second = table("1023 5 0 0 0 0 0 0 0 0"), table("1023 2 0 0 0 0 0 0 0 0")
+    assert parse_text(TOTALS, first + second) == {}
+    frame = parse_text(TOTALS, first + second + table("1023 3 0 0 0 0 0 0 0 0"))["zpool_histogram"]
+    assert counts(frame, "total_wait_read") == {512: 1}
+
+
+def test_request_sizes_by_their_lower_end() -> None:
+    one = table("512 0 0 0 0 0 0 0 0 0 0", "1024 4 0 0 0 0 0 0 0 0 0")
+    frame = parse_text(STREAM, one + one)["zpool_histogram"]
+    assert counts(frame, "sync_read_ind") == {1024: 4}
+
+
+def test_errors_name_the_line() -> None:
+    with pytest.raises(ParseError) as e:
+        parse_text(TOTALS, table("1023 1 0 0 0 0 0 0 0 0", "2047 1 0 x 0 0 0 0 0 0"))
+    assert e.value.line_no == 4
