@@ -37,10 +37,10 @@ def home(live: Live) -> str:
 
 def _column(live: Live, host: str, shift: float, word: str, tag: str) -> html.Div:
     query: dict[str, Any] = {"host": host, **({"shift": shift} if shift else {})}
-    source, subtitle = latency_source(live, host)
+    source, subtitle, cost = latency_source(live, host)
     shells = []
     for name, height in PANELS:
-        more = {"source": source} if name == "disk_latency" else {}
+        more = {"source": source, "cost": cost} if name == "disk_latency" else {}
         said = word if shift else (subtitle if name == "disk_latency" else None)
         shells.append(
             panel_shell(name, query, id=f"p-{name}-{tag}", height=height, subtitle=said, cls="zs-compared", **more)
