@@ -91,6 +91,8 @@ def fill(
 
     def attempt(grid: Grid) -> PanelData:
         def load(table: str) -> pd.DataFrame:
+            if not panel.lookback and not shift_of(query) and live.holds(grid.start):
+                return _recent(live, panel, table, query, grid)
             frame = _window(live, panel, table, query, grid, live.seq, panel.lookback)
             if (held := float(frame.attrs.get("step") or 0)) > grid.step:
                 raise _Wider(held)
@@ -160,18 +162,22 @@ def _window(
     return _once(key, load)
 
 
+def _recent(live: Live, panel: Panel, table: str, query: Query, grid: Grid) -> pd.DataFrame:
+    """The same from the live ring."""
+    need = panel.tables[table]
+    where = need.restrict(query)
+    key = (id(live), live.seq, "ring", table, need.columns, repr(sorted(where.items())), grid)
+    return _once(key, lambda: live.recent(table, grid, where, need.columns))
+
+
 def columns(live: Live, panel: Panel, query: Query, grid: Grid, known: Sequence[str]) -> PanelData:
     """The panel over the few newest columns of `grid`, from the ring while it reaches back far enough; wide columns,
     which the ring does not, are asked of the history now and then."""
 
     def load(table: str) -> pd.DataFrame:
-        need = panel.tables[table]
-        oldest = live.oldest(table)
-        if shift_of(query) or (oldest is not None and oldest > grid.start and grid.step > 60):
+        if shift_of(query) or (grid.step > 60 and not live.holds(grid.start)):
             return _window(live, panel, table, query, grid, live.clock() // max(10.0, grid.step / 20), 0.0)
-        where = need.restrict(query)
-        key = (id(live), live.seq, "ring", table, need.columns, repr(sorted(where.items())), grid)
-        return _once(key, lambda: live.recent(table, grid, where, need.columns))
+        return _recent(live, panel, table, query, grid)
 
     return panel.build(Loaded(panel.tables, load), query, grid, known)
 

@@ -15,34 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from dash import html
 
 from dashboard import pages
-from dashboard.live import Live
+from dashboard.live import Live, NoHistory
 from dashboard.panels import Frames, Known, Query, panel, view
 from dashboard.panels.data import Floats, Grid, Heat, Mark, PanelData, Series
 from dashboard.shell import panel_shell, view_shell
-from frames.schemas import SCHEMAS
 
 MIB, GIB = float(1 << 20), float(1 << 30)
 BOUNDS = tuple(float(2**i) * 1e-9 for i in range(13, 36))
-
-
-class NoHistory:
-    """A history without a row."""
-
-    def window(self, table: str, start: float, end: float, **_: Any) -> pd.DataFrame:
-        return SCHEMAS[table].frame()
-
-    def latest(self, table: str, **_: Any) -> pd.DataFrame:
-        return SCHEMAS[table].frame()
-
-    def events(self, start: float, end: float, **_: Any) -> pd.DataFrame:
-        return SCHEMAS["events"].frame()
-
-    def span(self) -> tuple[float, float] | None:
-        return None
 
 
 class Synthetic(Live):

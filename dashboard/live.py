@@ -61,6 +61,22 @@ class History(Protocol):
     def span(self) -> tuple[float, float] | None: ...
 
 
+class NoHistory:
+    """A history without a row."""
+
+    def window(self, table: str, start: float, end: float, **_: Any) -> pd.DataFrame:
+        return SCHEMAS[table].frame()
+
+    def latest(self, table: str, **_: Any) -> pd.DataFrame:
+        return SCHEMAS[table].frame()
+
+    def events(self, start: float, end: float, **_: Any) -> pd.DataFrame:
+        return SCHEMAS["events"].frame()
+
+    def span(self) -> tuple[float, float] | None:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """What is known about a host: `value`, and for a lack the exact `fix`."""
@@ -142,6 +158,7 @@ class Live:
         """Appends that neither the tail nor its backlog had (the history has them)."""
         self._ring: dict[str, deque[tuple[float, pa.Table]]] = defaultdict(deque)
         self._bytes = 0
+        self._since: float | None = None
         self._newest: dict[tuple[str, str], float] = {}
         self._spacing: dict[tuple[str, str], float] = {}
         self._last_seq: dict[str, int] = {}
@@ -159,6 +176,8 @@ class Live:
             last = self._last_seq.get(second.owner)
             if last is not None and second.seq > last + 1:
                 self.lost += second.seq - last - 1
+            if last is None or second.seq > last + 1:
+                self._since = max(self._since or 0.0, float(second.second) + 1)
             self._last_seq[second.owner] = second.seq
             self.seq += 1
             for name, table in second.frames.items():
@@ -207,12 +226,17 @@ class Live:
     def _trim(self, now: float) -> None:
         for ring in self._ring.values():
             while ring and ring[0][0] < now - self.keep:
-                self._bytes -= ring.popleft()[1].nbytes
+                self._drop(ring)
         while self._bytes > self.keep_bytes:
             ring = max(self._ring.values(), key=lambda r: r[0][1].nbytes * len(r) if r else 0)
             if len(ring) < 2:
                 break
-            self._bytes -= ring.popleft()[1].nbytes
+            self._drop(ring)
+
+    def _drop(self, ring: deque[tuple[float, pa.Table]]) -> None:
+        time, table = ring.popleft()
+        self._bytes -= table.nbytes
+        self._since = max(self._since or 0.0, time + 1)
 
     def _add_events(self, frame: pd.DataFrame) -> None:
         for row in frame.to_dict("records"):
@@ -299,20 +323,23 @@ class Live:
         return max(1.0, float(round(max(seen)))) if seen else usual
 
     def oldest(self, table: str) -> float | None:
-        """Time from which the ring holds every row of `table`."""
+        """Time of the oldest rows of `table` in the ring."""
         with self._lock:
             ring = self._ring.get(table)
             return ring[0][0] if ring else None
 
+    def holds(self, start: float) -> bool:
+        """Whether the ring has every row of every table from `start` on."""
+        with self._lock:
+            return self._since is not None and start >= self._since
+
     def rows(self, table: str, start: float, end: float, where: Mapping[str, Sequence[str]] | None = None) -> pa.Table:
         """Rows of the ring with start <= time < end, restricted by columns; oldest first."""
         with self._lock:
-            chunks = [
-                t for _, t in itertools.takewhile(lambda x: x[0] >= start - 5, reversed(self._ring.get(table, ())))
-            ]
+            chunks = [t for newest, t in self._ring.get(table, ()) if newest >= start]
         if not chunks:
             return SCHEMAS[table].table({})
-        found = pa.concat_tables(reversed(chunks))
+        found = pa.concat_tables(chunks)
         low = pa.scalar(round(start * 1e6), pa.int64()).cast(found["time"].type)
         high = pa.scalar(round(end * 1e6), pa.int64()).cast(found["time"].type)
         keep = pc.and_(pc.greater_equal(found["time"], low), pc.less(found["time"], high))

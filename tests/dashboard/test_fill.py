@@ -17,6 +17,7 @@ from dashboard.panels.data import Grid, PanelData
 from dashboard.push import own_span, tail, trim
 from dashboard.ranges import Range
 from frames.schemas import SCHEMAS
+from tests.dashboard import scene
 
 NOW = 1_795_400_000.0
 panels.load()
@@ -82,6 +83,17 @@ def test_panels_that_ask_the_same_ask_once() -> None:
     for name in ("cpu", "run_queue", "memory_free", "paging"):
         p = panels.PANELS[name]
         assert len(fill._window(live, p, "host_load", {"host": "ms2"}, Grid(NOW - 9, 1, 9), 1, 0)) == 1
+    assert len(history.asked) == 1
+
+
+def test_what_the_ring_holds_is_not_asked_of_the_history() -> None:
+    live, history = asked()
+    for second in scene.seconds(int(NOW) - 60, 60):
+        live.add(second)
+    data = fill.fill(live, CPU, {"host": "ms2"}, NOW - 30, NOW, 2.0)
+    assert history.asked == []
+    assert np.isfinite(data.values).all()
+    fill.fill(live, CPU, {"host": "ms2"}, NOW - 90, NOW, 2.0)
     assert len(history.asked) == 1
 
 

@@ -10,8 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dashboard.harness import NoHistory
-from dashboard.live import Live
+from dashboard.live import Live, NoHistory
 from dashboard.panels.data import Grid
 from dashboard.verdicts import judge
 from frames.schemas import SCHEMAS
@@ -46,7 +45,9 @@ def test_the_ring_is_bounded_in_time_and_bytes() -> None:
     live = live_at(START, keep=10)
     for second in scene.seconds(START, 40):
         live.add(second)
-    assert live.oldest("arcstats") == START + 29
+    assert live.rows("arcstats", 0, START + 99)["time"][0].as_py().timestamp() == START + 29
+    assert live.holds(START + 29)
+    assert not live.holds(START + 28)
     small = live_at(START, keep_bytes=200_000)
     for second in scene.seconds(START, 60):
         small.add(second)
@@ -147,6 +148,8 @@ def test_appends_that_never_came_are_counted() -> None:
     for seq in (1, 2, 5):
         live.add(Second(seq, START + seq, "test", {"arcstats": scene.second_of(START + seq)["arcstats"]}))
     assert live.lost == 2
+    assert live.holds(START + 6)
+    assert not live.holds(START + 5)
 
 
 def test_it_follows_a_collector_that_comes_late_and_comes_again(tmp_path: Path) -> None:
