@@ -168,8 +168,7 @@ def measure(base: Path, hosts: int, hours: int, rounds: int) -> int:
         for h in range(hours):
             for t in TABLES:
                 writer.write_past(t, rows(t, hosts, start + h * HOUR, HOUR, dice))
-        writer.maintain()
-        for t in TABLES:  # links, as the merge puts the hours' own files out of use
+        for t in TABLES:  # links, as the collector's merges put the hours' own files out of use
             (plain / t).mkdir(parents=True)
             for i, (file, _) in enumerate(writer.files(t)):
                 os.link(file, plain / t / f"{i}.parquet")

@@ -126,7 +126,7 @@ class Lake:
                 "parquet_compression": "zstd",
                 "parquet_version": 2,
                 "data_inlining_row_limit": 0,
-                "target_file_size": "256MB",
+                "target_file_size": "64MB",  # so that one merge sorts no more than memory holds
             }.items():
                 con.execute("CALL lake.set_option(?, ?)", (option, value))
             # Every table in one transaction: DuckLake 1.0 cannot merge tables that are younger than an inlined one
