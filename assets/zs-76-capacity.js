@@ -379,4 +379,90 @@
     a.click();
     setTimeout(() => URL.revokeObjectURL(a.href), 1000);
   }
+
+  // -- snapshot retention ------------------------------------------------------------------------------------------
+
+  const keepOf = (d) => {
+    const days = Number(new URLSearchParams(location.search).get("keep")) || 30;
+    return (d.rows.find((r) => r.days === days) || d.rows[d.rows.length - 1] || {}).days;
+  };
+  const gib = (v) => zs.sig(v / GIB, "");
+  zs.view("capacity_retention", (el, d) => {
+    if (!el.zsParts) {
+      const p = (el.zsParts = { rows: h("div", "zs-keep-rows"), say: h("p", "zs-keep-say", ""), note: h("p", "zs-hint", ""), head: h("p", "zs-keep-head zs-hint", "") });
+      p.head.append(h("span", "", "keep"), h("span", "", "held by snapshots"), h("span", "", "GiB"), h("span", "", "span"), h("span", "", `80${THIN}% on`));
+      p.bars = h("div", "zs-ages");
+      p.barsHead = h("p", "zs-hint zs-ages-head", "");
+      p.rows.setAttribute("role", "radiogroup");
+      p.rows.setAttribute("aria-label", "snapshots kept");
+      el.append(p.head, p.rows, p.say, p.barsHead, p.bars, p.note);
+    }
+    const p = el.zsParts;
+    const chosen = keepOf(d);
+    const most = Math.max(1, ...d.rows.map((r) => r.most));
+    p.head.hidden = !d.rows.length;
+    zs.keyed(p.rows, d.rows, (r) => r.text, () => keepRow(el), (row, r) => {
+      const q = row.zsParts;
+      row.dataset.days = r.days;
+      row.setAttribute("aria-checked", String(r.days === chosen));
+      zs.text(q.text, r.text);
+      q.fill.style.width = `${(100 * r.bytes) / most}%`;
+      q.err.hidden = r.most <= r.least;
+      q.err.style.left = `${(100 * r.least) / most}%`;
+      q.err.style.width = `${(100 * (r.most - r.least)) / most}%`;
+      zs.text(q.bytes, gib(r.bytes));
+      zs.text(q.span, r.now ? "measured" : r.most > r.least ? `${gib(r.least)} to ${gib(r.most)}` : "");
+      zs.text(q.date, r.date);
+    });
+    zs.text(p.say, d.why || (d.rows.find((r) => r.days === chosen) || {}).sentence || "What is kept now.");
+    zs.text(p.note, d.note || "");
+    const top = Math.max(1, ...d.ages.map((a) => a[1]));
+    zs.text(p.barsHead, d.ages.length ? `unique bytes per day of age, up to ${zs.fmtText(top, "B")}` : "");
+    zs.keyed(p.bars, d.ages, (a) => a[0], () => h("span", "", h("i"), h("em", "", "")), (bar, a) => {
+      bar.title = `${a[0]} d: ${zs.fmtText(a[1], "B")}`;
+      bar.firstChild.style.height = `${Math.max(1, (48 * a[1]) / top)}px`;
+      zs.text(bar.lastChild, d.ages.length <= 14 || a[0] % 7 === 0 ? `${a[0]}${THIN}d` : "");
+    });
+  });
+  function keepRow(el) {
+    const q = { text: h("b", "", ""), fill: h("i", "zs-keep-fill"), err: h("i", "zs-keep-err"), bytes: h("b", "", ""), span: h("span", "", ""), date: h("span", "", "") };
+    const row = h("button", "zs-keep", h("i", "zs-radio"), q.text, h("span", "zs-keep-bar", q.fill, q.err), q.bytes, q.span, q.date);
+    row.type = "button";
+    row.setAttribute("role", "radio");
+    row.zsParts = q;
+    row.addEventListener("click", () => {
+      const u = new URLSearchParams(location.search);
+      u.set("keep", row.dataset.days);
+      history.replaceState(history.state, "", `${location.pathname}?${u.toString().replace(/%2F/g, "/")}`);
+      zs.showView(el.id, zs.views.get(el.id).data);
+    });
+    return row;
+  }
+
+  // -- ARC ---------------------------------------------------------------------------------------------------------
+
+  const ARC = [["host", ""], ["ARC, GiB", "zs-n"], ["of at most", "zs-n"], ["misses/s", "zs-n"], ["ghost hits/s", "zs-n"], ["of misses", "zs-n"], ["", ""]];
+  zs.view("capacity_arc", (el, d) => {
+    if (!el.zsBody) {
+      el.zsBody = h("tbody");
+      el.zsNone = h("p", "zs-hint", "No host has told its arcstats within a day.");
+      el.append(h("table", "zs-table zs-pools-table zs-arc-table", h("thead", "", h("tr", "", ...ARC.map(([t, cls]) => h("th", cls, t)))), el.zsBody), el.zsNone,
+        h("p", "zs-hint zs-pools-note", "A ghost hit is a miss whose block had just been evicted: more ARC would have kept it."));
+    }
+    el.zsNone.hidden = d.hosts.length > 0;
+    zs.keyed(el.zsBody, d.hosts, (r) => r.host, () => {
+      const tr = h("tr", "", h("td", "zs-name", h("b", "", "")), ...Array.from({ length: 5 }, () => h("td", "zs-n", "")), h("td", "zs-arc-word", h("span", "zs-row-state"), h("span", "", "")));
+      return tr;
+    }, (tr, r) => {
+      const cells = [r.host, gib(r.size), gib(r.max), zs.sig(r.misses, "/s"), zs.sig(r.ghosts, "/s"), r.share === null ? "–" : `${zs.sig(Math.round(100 * r.share), "")}${THIN}%`];
+      cells.forEach((t, i) => zs.text(i ? tr.children[i] : tr.children[0].firstChild, t));
+      const [mark, word] = tr.lastChild.children;
+      tr.lastChild.className = `zs-arc-word${r.state ? " zs-warn" : ""}`;
+      if (mark.dataset.state !== r.state) {
+        mark.dataset.state = r.state;
+        mark.replaceChildren(zs.icon(r.state ? "warn" : "check"));
+      }
+      zs.text(word, r.word);
+    });
+  });
 })();

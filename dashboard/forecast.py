@@ -4,8 +4,8 @@ The method, in full:
 
 1. Used bytes are averaged per day; days without a sample stay missing.
 2. The drift is (last - first) / days between them, the maximum-likelihood estimate for a walk.
-3. The spread per day is that of growth over spans of one, two or four weeks (the longest that fits six times into
-   the past), overlapping, divided by the span's length. Growth over whole weeks holds the weekly rhythm and whatever
+3. The spread per day is that of growth over spans of one, two, four or eight weeks (the longest that fits six times
+   into the past), overlapping, divided by the span's length. Growth over whole weeks holds the weekly rhythm and what
    goes up one day and down the next, so that neither is taken for uncertainty about next year (Lo and MacKinlay's
    variance over k days, 1988, with their correction of the bias).
 4. `WALKS` walks go on from the newest day in steps of a week. Each draws its own drift and spread from what the past
@@ -116,7 +116,7 @@ def forecast(times: Doubles, values: Doubles, size: float = math.inf) -> Forecas
     if span < LEAST_DAYS:
         return Forecast(span, f"{span:.0f} days of history; a forecast needs at least {LEAST_DAYS:.0f} days", level)
     drift = (level - float(used[0])) / span
-    lag = 28 if span >= 168 else 14 if span >= 84 else 7
+    lag = next((weeks * 7 for weeks in (8, 4, 2) if span >= 6 * 7 * weeks), 7)
     full = np.full(int(span) + 1, np.nan)
     full[(days - days[0]).astype(int)] = used
     growth = full[lag:] - full[:-lag]
@@ -138,6 +138,7 @@ def forecast(times: Doubles, values: Doubles, size: float = math.inf) -> Forecas
     ahead = np.concatenate([np.zeros((WALKS, 1)), off + drift * 7 * np.arange(1, HORIZON + 1)], axis=1)
     walks = np.clip(level + ahead, 0.0, size)
     start = float(np.max(times[np.isfinite(values)])) if len(times) else 0.0
-    when = start + WEEK * np.arange(HORIZON + 1)
-    bands = np.array([np.quantile(walks, q, axis=0) for q in QUANTILES])
+    when = start + WEEK * np.arange(HORIZON + 1, dtype=float)
+    ordered = np.sort(np.ascontiguousarray(walks.T), axis=1)
+    bands = np.array([ordered[:, round(q * (WALKS - 1))] for q in QUANTILES])
     return Forecast(span, "", level, drift / DAY, error / DAY, when, bands, walks)

@@ -13,26 +13,28 @@ from dashboard.shell import attrs, panel_shell, view_shell
 RANGE = "now-1y,now+1y"
 
 
+def _box(title: str, sub: str, view: str, query: dict[str, Any], cls: str = "") -> html.Section:
+    head = [html.H2(title, className="zs-panel-title"), html.Span(sub, className="zs-panel-sub")]
+    return html.Section(
+        [html.Header(head, className="zs-panel-head"), view_shell(view, query)], className=f"zs-panel {cls}".strip()
+    )
+
+
 @page("/capacity", nav="Capacity")
 def capacity(url: Url) -> Page:
     p = chosen(url.live, url.query.get("pool"))
     query: dict[str, Any] = dict(p.query) if p else {}
-    table = html.Section(
-        [
-            html.Header(
-                [
-                    html.H2("All pools", className="zs-panel-title"),
-                    html.Span("by nearest 80\u2009%, likely in 8 of 10 cases", className="zs-panel-sub"),
-                ],
-                className="zs-panel-head",
-            ),
-            view_shell("capacity_pools", {}),
-        ],
-        className="zs-panel zs-all-pools",
+    table = _box("All pools", "by nearest 80\u2009%, likely in 8 of 10 cases", "capacity_pools", {}, "zs-all-pools")
+    retention = _box(
+        "Snapshot retention, what if", "from bytes held by the snapshots there are", "capacity_retention", query
     )
-    growth = panel_shell("pool_growth", query, height=340, cls="zs-no-legend zs-growth")
+    arc = _box("ARC, starved?", "misses of the last 24 h that a larger one would have served", "capacity_arc", {})
+    growth = panel_shell("pool_growth", query, height=420, cls="zs-no-legend zs-growth")
     return Page(
         title=answer(p) if p else "Capacity",
         head=[view_shell("capacity_head", query)],
-        body=[html.Div([growth, table], className="zs-capacity-top", **attrs(data_range=RANGE))],
+        body=[
+            html.Div([growth, table], className="zs-capacity-top", **attrs(data_range=RANGE)),
+            html.Div([retention, arc], className="zs-columns zs-capacity-lower"),
+        ],
     )

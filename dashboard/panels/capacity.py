@@ -1,4 +1,5 @@
 """Capacity: how full each pool is, how it grows, and when it reaches 80 %; what dashboard/forecast.py makes of a year.
+What other snapshot retention would cost, and whether a larger ARC would help, from what was measured.
 
 A pool's rows come from `pool_capacity` (zpool list), else from its own row in `zpool_iostat`. Both count RAID-Z parity
 on both sides, so a share of the pool is a share of what it can hold.
@@ -18,7 +19,7 @@ from dashboard.forecast import DAY, WEEK, Forecast, Reach, forecast
 from dashboard.live import Live
 from dashboard.panels import Frames, Known, Need, Query, panel, view
 from dashboard.panels.data import Grid, Mark, PanelData, Series, number
-from dashboard.panels.tools import last, one, seconds
+from dashboard.panels.tools import Doubles, last, one, seconds
 from frames import units
 
 PLAN = 0.80
@@ -56,6 +57,8 @@ class Pool:
     """Without its walks."""
     plan: Reach
     """When it reaches 80 %."""
+    past: tuple[Doubles, Doubles]
+    """Epoch seconds and used bytes that the forecast is made of."""
 
     @property
     def key(self) -> str:
@@ -116,8 +119,9 @@ def _pool(host: str, name: str, rows: pd.DataFrame, system: str) -> Pool | None:
     size, used = last(rows, "size"), last(rows, "alloc")
     if not size or used is None:
         return None
-    made = forecast(seconds(rows), rows["alloc"].to_numpy(float), size)
-    return Pool(host, name, used, size, system, replace(made, walks=None), made.reach(PLAN * size))
+    past = seconds(rows), rows["alloc"].to_numpy(float)
+    made = forecast(*past, size)
+    return Pool(host, name, used, size, system, replace(made, walks=None), made.reach(PLAN * size), past)
 
 
 def chosen(live: Live, key: str | None = None) -> Pool | None:
@@ -275,3 +279,176 @@ def pool_growth(frames: Frames, query: Query, grid: Grid, known: Known) -> Panel
         Mark(limit, "refused", "refused"),
     ]
     return PanelData(grid, series, values, marks=marks, unit="B")
+
+
+# -- snapshot retention -------------------------------------------------------------------------------------------
+
+KEEP: tuple[tuple[int, str], ...] = ((7, "7 days"), (14, "14 days"), (30, "1 month"), (60, "2 months"))
+DEFAULT_KEEP = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the snapshots of one dataset hold: `days` back to the oldest, `bytes` in all, `oldest` unique to the
+    oldest day. `exact`: the sum is the host's own (usedbysnapshots), else that of unique bytes, which is less."""
+
+    days: float
+    bytes: float
+    oldest: float
+    exact: bool
+
+    @property
+    def rate(self) -> float:
+        """Bytes a day that go out of use. What is deleted stays as long as a snapshot that saw it, so bytes held are
+        rate times retention (Little's law)."""
+        return self.bytes / self.days
+
+    def keep(self, days: float) -> tuple[float, float, float]:
+        """(likely, least, most) bytes when kept `days` days. Beyond what was measured the oldest day's own bytes are a
+        second measure of a day's worth: the two are the span."""
+        if days <= self.days:
+            return (self.rate * days,) * 3
+        more, rates = days - self.days, sorted((self.rate, self.oldest))
+        return self.bytes + more * self.rate, self.bytes + more * rates[0], self.bytes + more * rates[1]
+
+
+def held(snapshots: pd.DataFrame, usage: pd.DataFrame, now: float) -> dict[str, Held]:
+    """By dataset, from the newest rows of `snapshots` and `dataset_usage` of one host; datasets whose snapshots are
+    all younger than two days (those of a replication under way) are left out."""
+    totals = dict(zip(usage["dataset"], usage["used_by_snapshots"], strict=True)) if len(usage) else {}
+    out = {}
+    for dataset, rows in snapshots.dropna(subset=["creation", "used"]).groupby("dataset"):
+        ages = now - rows["creation"].to_numpy("datetime64[us]").astype("int64") / 1e6
+        days = float(np.ceil(ages.max() / DAY))
+        if days < 2:
+            continue
+        used = rows["used"].to_numpy(float)
+        total = float(totals.get(dataset, np.nan))
+        exact = bool(np.isfinite(total))
+        out[str(dataset)] = Held(
+            days, total if exact else float(used.sum()), float(used[ages > (days - 1) * DAY].sum()), exact
+        )
+    return out
+
+
+_retained: WeakKeyDictionary[Live, dict[str, tuple[float, dict[str, Any]]]] = WeakKeyDictionary()
+
+
+@view("capacity_retention")
+def capacity_retention(live: Live, query: Query, at: float | None) -> dict[str, Any]:
+    """{rows: [{days, text, bytes, least, most, date, sentence, now}], ages: [[day, bytes]], days, why}; made anew
+    every FRESH seconds."""
+    p = chosen(live, _key(query))
+    if p is None:
+        return {"rows": [], "ages": [], "why": "No pool has a sample yet."}
+    now = live.clock()
+    kept = _retained.setdefault(live, {})
+    found = kept.get(p.key)
+    if found is None or not 0 <= now - found[0] < FRESH:
+        found = kept[p.key] = (now, _retention(live, p, now))
+    return found[1]
+
+
+def _retention(live: Live, p: Pool, now: float) -> dict[str, Any]:
+    where = {"host": [p.host]}
+    usage = live.store.latest("dataset_usage", at=now, within=7200, where=where)
+    snapshots = live.store.latest("snapshots", at=now, within=7200, where=where)
+    inside = snapshots["dataset"].map(lambda d: str(d).split("/", 1)[0] == p.pool).astype(bool)
+    snapshots = snapshots[inside] if len(snapshots) else snapshots
+    sets = held(snapshots, usage, now)
+    if not sets:
+        return {"rows": [], "ages": [], "why": f"{p.host} {p.pool} has no snapshot older than a day."}
+    top = usage[usage["dataset"] == p.pool]
+    usable = float((top["used"] + top["avail"]).iloc[0]) if len(top) else p.size
+    parity = p.size / usable if usable > 0 else 1.0
+    made = forecast(*p.past, p.size)
+    have = max(h.days for h in sets.values())
+    current = sum(h.bytes for h in sets.values())
+    rows = []
+    for days, text in sorted({(int(have), f"{have:.0f} days"), *(k for k in KEEP if k[0] != int(have))}):
+        likely, least, most = (sum(x) for x in zip(*(h.keep(days) for h in sets.values()), strict=True))
+        same = days == int(have)
+        if same:
+            likely = least = most = current
+        r = made.reach(PLAN * p.size, more=(likely - current) * parity)
+        rows.append(
+            {
+                "days": days,
+                "text": f"{text}, now" if same else text,
+                "now": same,
+                "bytes": number(likely),
+                "least": number(least),
+                "most": number(most),
+                "date": "over now" if r.over else units.date(r.middle) if r.middle is not None else "after 2 years",
+                "sentence": _sentence(days, have, likely - current, parity, p, r),
+            }
+        )
+    ages = np.ceil((now - snapshots["creation"].to_numpy("datetime64[us]").astype("int64") / 1e6) / DAY).astype(int)
+    by_day = pd.Series(snapshots["used"].to_numpy(float)).groupby(ages).sum()
+    return {
+        "rows": rows,
+        "ages": [[d, b] for d, b in zip(by_day.index.tolist(), by_day.tolist(), strict=True)],
+        "days": int(have),
+        "why": "",
+        "note": ""
+        if all(h.exact for h in sets.values())
+        else f"{p.host} does not tell usedbysnapshots: these are bytes unique to one snapshot, so at least this much.",
+    }
+
+
+def _sentence(days: int, have: float, more: float, parity: float, p: Pool, r: Reach) -> str:
+    if days == int(have):
+        return ""
+    cost = f"{days} days instead of {have:.0f} {'cost' if more >= 0 else 'free'} {units.text(abs(more), 'B')}"
+    share = f"{100 * abs(more) * parity / p.size:.1f}{units.THIN}% of the pool"
+    if r.middle is None or p.plan.middle is None or r.over or p.plan.over:
+        return f"{cost}, {share}."
+    moved = round((p.plan.middle - r.middle) / DAY)
+    effect = f"{abs(moved)} days {'nearer' if moved > 0 else 'farther off'}" if moved else "no nearer"
+    return f"{cost}, {share}, and bring the 80{units.THIN}% mark {effect}."
+
+
+# -- ARC ----------------------------------------------------------------------------------------------------------
+
+ARC_SPAN = DAY
+STARVED, STARVED_RATE = 0.2, 5.0
+"""Starved: at least this share of misses, and as many a second, would have been hits in a larger ARC."""
+
+
+@view("capacity_arc")
+def capacity_arc(live: Live, query: Query, at: float | None) -> dict[str, Any]:
+    """{hosts: [{host, size, target, max, misses, ghosts, share, state, word}]} over the newest day, starved first."""
+    now = live.clock()
+    kept = _retained.setdefault(live, {})
+    found = kept.get("")
+    if found is None or not 0 <= now - found[0] < FRESH:
+        found = kept[""] = (now, {"hosts": _arc(live, now)})
+    return found[1]
+
+
+def _arc(live: Live, now: float) -> list[dict[str, Any]]:
+    columns = ["size", "c", "c_max", "misses", "mru_ghost_hits", "mfu_ghost_hits"]
+    frame = live.store.window("arcstats", now - ARC_SPAN, now + 1, points=24, columns=columns)
+    if not len(frame):
+        return []
+    means = frame.groupby("host")[columns].mean()
+    out = []
+    for host, m in means.iterrows():
+        ghosts = float(m["mru_ghost_hits"] + m["mfu_ghost_hits"])
+        share = ghosts / float(m["misses"]) if m["misses"] > 0 else float("nan")
+        starved = share >= STARVED and ghosts >= STARVED_RATE
+        at_max = m["c"] >= 0.97 * m["c_max"]
+        out.append(
+            {
+                "host": str(host),
+                "size": number(float(m["size"])),
+                "target": number(float(m["c"])),
+                "max": number(float(m["c_max"])),
+                "misses": number(float(m["misses"])),
+                "ghosts": number(ghosts),
+                "share": number(share),
+                "state": "warn" if starved else "",
+                "word": ("limit is low" if at_max else "memory is short") if starved else "enough",
+            }
+        )
+    return sorted(out, key=lambda r: (not r["state"], -(r["share"] or 0.0), r["host"]))

@@ -1,0 +1,140 @@
+"""The Capacity page's numbers from a history with a known past."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dashboard import fill, panels
+from dashboard.forecast import DAY
+from dashboard.live import Fact, Host, Live
+from dashboard.panels import capacity
+from dashboard.panels.capacity import GIB, SLOP_MAX, answer, pools, refused
+from frames.store import Store, Writer
+
+NOW = 1_795_400_000 // DAY * DAY + 43200
+TIB = 1024 * GIB
+SIZE = 10 * TIB
+panels.load()
+
+PAST = {
+    # host, pool: share used a year ago, now, days of history
+    ("ms1", "mail"): (0.30, 0.60, 365),
+    ("ms1", "rpool"): (0.30, 0.30, 365),
+    ("ms2", "mail"): (0.50, 0.78, 365),
+    ("old", "full"): (0.70, 0.85, 365),
+    ("young", "tank"): (0.58, 0.59, 4),
+    ("bk1", "shrinks"): (0.60, 0.40, 365),
+}
+
+
+def history(folder: Path, table: str = "pool_capacity") -> None:
+    rows = []
+    for (host, pool), (was, now, days) in PAST.items():
+        hours = np.arange(NOW - days * DAY, NOW, 6 * 3600.0)
+        share = np.linspace(was, now, len(hours))
+        for t, s in zip(hours, share, strict=True):
+            row = {"time": pd.Timestamp(t, unit="s", tz="UTC"), "host": host, "pool": pool, "alloc": s * SIZE}
+            rows.append(row | {"size": SIZE} | ({"vdev": ""} if table == "zpool_iostat" else {}))
+    with Writer(folder, commit_every=3600) as writer:
+        writer.write_past(table, pd.DataFrame(rows), resolution="1m")
+
+
+@pytest.fixture(scope="module", params=["pool_capacity", "zpool_iostat"])
+def live(request, tmp_path_factory) -> Live:
+    folder = tmp_path_factory.mktemp(request.param)
+    history(folder, request.param)
+    live = Live(Store(folder), clock=lambda: NOW)
+    for host in {h for h, _ in PAST}:
+        live.hosts[host] = Host(host, facts={"os": Fact("linux" if host == "bk1" else "solaris10")})
+    return live
+
+
+def test_pools_stand_by_what_is_full_first(live: Live) -> None:
+    assert [p.key for p in pools(live)] == [
+        "old/full", "ms2/mail", "ms1/mail", "bk1/shrinks", "ms1/rpool", "young/tank",
+    ]  # fmt: skip
+
+
+def test_the_answer_is_a_span(live: Live) -> None:
+    said = {p.key: answer(p).replace("\u2009", " ") for p in pools(live)}
+    # 0.28 of the pool a year: 0.02 are 26 days, 19 Dec; the day's mean and weekly steps move it by a day at most
+    assert said["ms2/mail"].startswith("ms2 mail reaches 80 % ")
+    assert said["ms2/mail"].endswith("2026")
+    assert said["old/full"] == "old full is over 80 %"
+    assert said["ms1/rpool"] == "ms1 rpool does not reach 80 % within 2 years"
+    assert said["bk1/shrinks"] == "bk1 shrinks does not reach 80 % within 2 years"
+    assert said["young/tank"] == "young tank: no forecast yet"
+    ms2 = capacity.chosen(live, "ms2/mail")
+    assert ms2 is not None
+    assert ms2.plan.middle == pytest.approx(NOW + 0.02 / 0.28 * 365 * DAY, abs=2 * DAY)
+
+
+def test_views_are_json_and_say_the_same(live: Live) -> None:
+    table = capacity.capacity_pools(live, {}, None)
+    assert [r["state"] for r in table["pools"]][:2] == ["warn", ""]
+    row = next(r for r in table["pools"] if r["key"] == "young/tank")
+    assert row["early_text"] == "4 days of history"
+    assert row["early"] is None
+    head = capacity.capacity_head(live, {"host": "ms1", "pool": "mail"}, NOW + 365 * DAY)
+    assert head["pool"]["weekly"] == pytest.approx(0.30 * SIZE / 365 * 7, rel=0.01)
+    assert capacity.capacity_head(live, {}, None)["pool"]["key"] == "old/full"
+    assert capacity.capacity_head(live, {"host": "gone", "pool": "x"}, None)["pool"]["key"] == "old/full"
+
+
+def growth(live: Live, start: float, end: float, host: str = "ms1", pool: str = "mail"):
+    query = {"host": host, "pool": pool, "system": "solaris10"}
+    panel = panels.PANELS["pool_growth"]
+    step = fill.step_for(live, panel, query, start, end, 520)
+    data = fill.fill(live, panel, query, start, end, step)
+    return data, {s.id: data.values[i] for i, s in enumerate(data.series)}
+
+
+def test_the_plot_reaches_into_the_future_without_a_gap(live: Live) -> None:
+    data, row = growth(live, NOW - 365 * DAY, NOW + 365 * DAY)
+    assert data.grid.step == DAY
+    assert data.gaps == []
+    assert not data.empty
+    now = int(data.grid.columns(NOW))
+    assert np.isfinite(row["used"][1:now]).all()
+    assert np.isnan(row["used"][now + 1 :]).all()
+    assert np.isfinite(row["middle"][now + 1 :]).all()
+    assert np.isnan(row["middle"][: now - 1]).all()
+    at = now + 182
+    assert row["low95"][at] <= row["low80"][at] <= row["middle"][at] <= row["high80"][at] <= row["high95"][at]
+    assert [m.label for m in data.marks] == ["80 %", "90 %", "refused"]
+
+
+def test_the_forecast_is_the_same_whatever_part_of_it_is_shown(live: Live) -> None:
+    whole, a = growth(live, NOW - 365 * DAY, NOW + 365 * DAY)
+    part, b = growth(live, NOW + 30 * DAY, NOW + 60 * DAY)
+    i = int(whole.grid.columns(part.grid.start))
+    for name in ("low80", "middle", "high95"):
+        np.testing.assert_array_equal(a[name][i : i + part.grid.n], b[name])
+
+
+def test_too_short_a_past_has_a_line_and_no_forecast(live: Live) -> None:
+    data, row = growth(live, NOW - 10 * DAY, NOW + 10 * DAY, "young", "tank")
+    assert np.isfinite(row["used"]).sum() >= 4
+    assert np.isnan(row["middle"]).all()
+    assert not data.empty
+
+
+def test_a_pool_nobody_knows_says_why(live: Live) -> None:
+    data, _ = growth(live, NOW - 10 * DAY, NOW + 10 * DAY, "ms1", "nothing")
+    assert data.empty
+
+
+def test_what_is_refused_differs_by_system() -> None:
+    assert refused(TIB, "solaris10") == TIB * 63 / 64
+    assert refused(TIB, "illumos") == TIB * 31 / 32
+    assert refused(TIB, "linux") == TIB * 31 / 32
+    assert refused(100 * TIB, "linux") == 100 * TIB - SLOP_MAX
+    assert refused(100 * TIB, "illumos") == 100 * TIB * 31 / 32
+
+
+def test_an_empty_history_is_no_error(tmp_path: Path) -> None:
+    live = Live(Store(tmp_path), clock=lambda: NOW)
+    assert capacity.capacity_pools(live, {}, None)["pools"] == []
+    assert capacity.capacity_head(live, {}, None)["pool"] is None
