@@ -22,7 +22,7 @@ from frames.questions import Question
 from tests.dtrace import real
 from tests.sshd import Sshd, wait_for
 
-pytestmark = [pytest.mark.dtrace, pytest.mark.sshd, real.needed]
+pytestmark = [pytest.mark.dtrace, pytest.mark.sshd, pytest.mark.xdist_group("dtrace"), real.needed]
 
 
 @pytest.fixture
