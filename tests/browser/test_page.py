@@ -315,15 +315,25 @@ def test_text_of_hosts_is_never_html(site):
 def test_pixels_and_times_are_plotlys(site):
     """`_offset`, `_length` and `d2p` are undocumented: this is what pins the plotly in uv.lock."""
     page = site.open()
+    page.keyboard.press("Space")  # what stands still has its time range from plotly too
+    page.wait_for_function("() => zs.panels.get('p-h-mirror').axis.x === zs.panels.get('p-h-mirror').win.join()")
     found = page.evaluate(
         """() => { const p = zs.panels.get('p-h-mirror'), f = p.gd._fullLayout;
         const t = (p.win[0] + p.win[1]) / 2, v = (p.yr[0] + p.yr[1] * 3) / 4;
-        return [p.px(t) - p.geo.x, f.xaxis.d2p(t * 1000), p.py(v) - p.geo.y, f.yaxis.d2p(v),
-          f.xaxis.range.map((r) => Date.parse(r + 'Z') / 1000), p.win]; }"""
+        return [p.px(t) - p.geo.x, f.xaxis.d2p(t * 1000), p.py(v) - p.geo.y, f.yaxis.d2p(v)]; }"""
     )
     assert found[0] == pytest.approx(found[1], abs=0.5)
     assert found[2] == pytest.approx(found[3], abs=0.5)
-    assert found[4] == pytest.approx(found[5], abs=0.01)
+    labels = page.evaluate(
+        """() => { const p = zs.panels.get('p-h-mirror'), box = p.plot.getBoundingClientRect();
+        const at = [...p.gd.querySelectorAll('.ytick text')].map((e) => e.getBoundingClientRect());
+        const ys = JSON.parse(p.axis.y).ticks.map((t) => p.py(t[0]));
+        return at.map((r, i) => [(r.top + r.bottom) / 2 - box.top - ys[i], p.geo.x - (r.right - box.left)]); }"""
+    )
+    assert len(labels) >= 3
+    for off, left in labels:
+        assert abs(off) < 3, "a label stands at the height of its value"
+        assert 0 <= left < 12, "labels end just left of where we draw"
 
 
 def test_a_menu_offers_view_data_csv_and_link(site):
