@@ -21,11 +21,11 @@ import pyarrow as pa
 import structlog
 
 from collectors import probe
-from collectors.base import Batch, Context, ParseError, Parser, Source, Variant
+from collectors.base import Batch, Context, Parser, Source, Variant
 from collectors.inventory import Host, Inventory
 from collectors.links import Backoff, Link, LinkError, LinkOptions, Running, Sink, make_link
+from collectors.reading import Rows, parse, place, ticks
 from collectors.stamp import Ticks
-from frames.schemas import SCHEMAS, SchemaError
 
 log = structlog.get_logger("collector")
 
@@ -36,6 +36,15 @@ FIRST_LINE_WITHIN = 90.0
 RETRY_MISSING = 300.0
 KEEP_UNWRITTEN = 120.0
 """Seconds of frames held in memory while the store refuses them (disk full)."""
+
+
+REBOOT_APART = 5
+"""Seconds between two boot times that are not the same boot."""
+
+Tell = Callable[[str, float, list[str]], None]
+"""`tell(kind, at, words)` from any thread, never blocking: "out" and "err" lines, "idle" [], "end" [status, why]."""
+Tap = Callable[[Context, str, str, str, float], Tell]
+"""`tap(ctx, source, variant, command, offset)`: a command is about to start (see collectors.recorder)."""
 
 
 class Store(Protocol):
@@ -104,8 +113,8 @@ class _Arrived:
 class Engine:
     """Collects `inventory` into `store` until `stop` is set.
 
-    `tap(host, source, at, lines)` sees every raw line (the recorder). Raises nothing while running: what goes
-    wrong is an event, a host's state or a source's health.
+    `tap` is told of every start on a host with ``record = true``, and what it returns of every raw line. Raises
+    nothing while running: what goes wrong is an event, a host's state or a source's health.
     """
 
     def __init__(
@@ -116,7 +125,7 @@ class Engine:
         *,
         link: Callable[[LinkOptions], Link] = make_link,
         beat: float = 0.25,
-        tap: Callable[[str, str, float, list[str]], None] | None = None,
+        tap: Tap | None = None,
         each_second: Iterable[Callable[[Engine, float], None]] = (),
     ) -> None:
         self.inventory, self.store, self.sources = inventory, store, sources
@@ -125,7 +134,7 @@ class Engine:
         self.hosts = {name: HostRun(name, host, since=time.time()) for name, host in inventory.hosts.items()}
         self._inbox: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._rows: dict[str, dict[str, list[Any]]] = {}
+        self._rows = Rows()
         self._unwritten: deque[tuple[int, dict[str, pa.Table]]] = deque()
         self._store_down = False
         self.lags: deque[float] = deque(maxlen=100_000)
@@ -171,13 +180,7 @@ class Engine:
 
     def add(self, table: str, **columns: list[Any]) -> None:
         """Queue rows for the next beat; `time` in microseconds since the epoch. Absent columns are NA."""
-        n = len(next(iter(columns.values())))
-        out = self._rows.get(table)
-        if out is None:
-            out = self._rows[table] = {name: [] for name in SCHEMAS[table].names}
-        for name, values in out.items():
-            given = columns.get(name)
-            values.extend(given if given is not None else [None] * n)
+        self._rows.add(table, **columns)
 
     def event(self, host: str, kind: str, what: str, severity: str, text: str, who: str = "zonescope") -> None:
         """One row of the events table, stamped now."""
@@ -199,14 +202,8 @@ class Engine:
             item = self._inbox.get()
             self._place(item)
             arrived.append((item.stream, item.at))
-        rows, self._rows = self._rows, {}
-        if rows:
-            frames = {}
-            for table, columns in rows.items():
-                try:
-                    frames[table] = SCHEMAS[table].table(columns)
-                except SchemaError as e:
-                    log.error("frame does not fit its schema; dropped", table=table, why=str(e))
+        frames = self._rows.take()
+        if frames:
             self._unwritten.append((int(time.time()), frames))
         while self._unwritten:
             second, frames = self._unwritten[0]
@@ -236,38 +233,21 @@ class Engine:
     def _place(self, item: _Arrived) -> None:
         """Stamp an arrival's batches and add their rows."""
         run, stream = item.host, item.stream
-        left: dict[str, int] = {}
-        for b in item.batches:
-            left[b.table] = left.get(b.table, 0) + 1
-        stamps: dict[int, float | None] = {}
-        for b in item.batches:
-            n = len(next(iter(b.columns.values()), []))
-            if not n:
-                continue
-            if SCHEMAS[b.table].kind == "log":
-                times = b.columns.get("time") or [b.time or item.at] * n
-                self.add(
-                    b.table,
-                    **{**b.columns, "time": [int(t * 1e6) for t in times], "host": [run.name] * n},
-                )
-                continue
-            # Several intervals in one arrival were held up on the way: the last is of now, the others before it.
-            left[b.table] -= 1
-            i = left[b.table]
-            t = item.at - i * stream.ctx.interval
-            if b.time is not None and abs(b.time - (run.offset or 0.0) - item.at) <= 30.0:
-                t = b.time - (run.offset or 0.0)
-            if i not in stamps:
-                stamps[i] = stream.ticks.at(t)
-            tick = stamps[i]
-            if tick is None:
-                stream.refused += n
-                continue
-            stream.newest = tick
-            stream.rows += n
+        placed = place(
+            self._rows,
+            run.name,
+            item.batches,
+            item.at,
+            interval=stream.ctx.interval,
+            offset=run.offset or 0.0,
+            ticks=stream.ticks,
+        )
+        stream.refused += placed.refused
+        if placed.rows:
+            stream.newest = placed.newest
+            stream.rows += placed.rows
             stream.state, stream.why = "ok", ""
             stream.restarts.reset()
-            self.add(b.table, **{**b.columns, "time": [int(tick * 1e6)] * n, "host": [run.name] * n})
 
     def _link_rows(self) -> None:
         now, runs = time.time(), list(self.hosts.values())
@@ -398,7 +378,7 @@ class Engine:
         run.backoff.reset()
         self._set_state(run, "up", "")
         self._fact_rows(run)
-        if before and before.facts.get("boot_time") != facts.facts.get("boot_time") and before.facts.get("boot_time"):
+        if before and rebooted(before.facts, facts.facts):
             self.event(run.name, "reboot", "", "warn", f"{run.name} was rebooted while the link was down")
         run.streams.clear()
         for name, variant in facts.chosen.items():
@@ -406,7 +386,7 @@ class Engine:
             interval = run.host.intervals.get(name, source.interval)
             options = {**run.host.options, "dtrace": ",".join(run.host.dtrace)}
             ctx = probe.context(run.name, facts, interval, options)
-            stream = Stream(name, variant, ctx, variant.parser(ctx), _ticks(interval), generation, time.monotonic())
+            stream = Stream(name, variant, ctx, variant.parser(ctx), ticks(interval), generation, time.monotonic())
             run.streams[name] = stream
             self._start(run, stream)
         log.info(
@@ -478,7 +458,7 @@ class Engine:
             stream.variant,
             stream.ctx,
             stream.variant.parser(stream.ctx),
-            _ticks(stream.ctx.interval),
+            ticks(stream.ctx.interval),
             run.generation,
             time.monotonic(),
             newest=stream.newest,
@@ -487,46 +467,52 @@ class Engine:
             restarts=stream.restarts,
         )
         run.streams[stream.source] = fresh
+        command = stream.variant.command(stream.ctx)
+        tell = None
+        if self._tap and run.host.record:
+            tell = self._tap(stream.ctx, stream.source, stream.variant.name, command, run.offset or 0.0)
         try:
-            fresh.running = run.link.start(stream.variant.command(stream.ctx), self._sink(run, fresh))
+            fresh.running = run.link.start(command, self._sink(run, fresh, tell))
         except LinkError as e:
             fresh.state, fresh.why = "failed", e.why
             self._later(fresh, time.monotonic())
 
-    def _sink(self, run: HostRun, stream: Stream) -> Sink:
+    def _sink(self, run: HostRun, stream: Stream, tell: Tell | None) -> Sink:
         parser = stream.parser
         on_error = getattr(parser, "error", None)
 
         def take(at: float, calls: Iterable[Callable[[], list[Batch]]]) -> None:
-            batches: list[Batch] = []
-            for call in calls:
-                try:
-                    batches += call() or ()
-                except ParseError as e:
-                    self._parse_error(run, stream, str(e))
-                except Exception as e:  # a parser's bug stays with its host and source
-                    self._parse_error(run, stream, f"{type(e).__name__}: {e}")
+            batches = parse(calls, lambda why: self._parse_error(run, stream, why))
             if batches:
                 self._inbox.put(_Arrived(run, stream, at, batches))
 
         def lines(at: float, got: list[str]) -> None:
             stream.last_line = time.monotonic()
             stream.lines += len(got)
-            if self._tap and run.host.record:
-                self._tap(run.name, stream.source, at, got)
+            if tell:
+                tell("out", at, got)
             take(at, (partial(parser.feed, line, at) for line in got))
 
         def errors(at: float, got: list[str]) -> None:
             stream.stderr.extend(got)
+            if tell:
+                tell("err", at, got)
             if on_error:
                 take(at, (partial(on_error, line, at) for line in got))
 
         def closed(status: int | None, why: str) -> None:
             at = time.time()
+            if tell:
+                tell("end", at, [f"{'' if status is None else status}", why])
             take(at, [lambda: parser.end(at)])
             self._calls.put(lambda: self._ended(run, stream, status, why))
 
-        return Sink(lines, errors, closed, lambda at: take(at, [lambda: parser.idle(at)]))
+        def idle(at: float) -> None:
+            if tell:
+                tell("idle", at, [])
+            take(at, [lambda: parser.idle(at)])
+
+        return Sink(lines, errors, closed, idle)
 
     def _parse_error(self, run: HostRun, stream: Stream, why: str) -> None:
         stream.errors += 1
@@ -562,9 +548,10 @@ class Engine:
         stream.restart_at = now + stream.restarts.next()
 
 
-def _ticks(interval: float) -> Ticks:
-    """Streams up to 2 s keep their own grid; slower ones that of seconds, so that no stamp is off by more."""
-    return Ticks(interval if interval <= 2.0 else 1.0)
+def rebooted(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
+    """Whether the host's facts tell of another boot. Linux counts btime from the uptime, so it wobbles by seconds."""
+    was, now = before.get("boot_time", ""), after.get("boot_time", "")
+    return was.isdecimal() and now.isdecimal() and abs(int(now) - int(was)) > REBOOT_APART
 
 
 def survey(link: Link, host: Host, sources: Mapping[str, Source]) -> tuple[probe.HostFacts, float | None]:

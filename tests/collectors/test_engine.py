@@ -3,12 +3,14 @@
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import pyarrow as pa
 import pytest
 
 from collectors.base import Batch, Context, ParseError, Source, Variant
-from collectors.engine import Engine
+from collectors.engine import Engine, rebooted
 from collectors.inventory import load
 from frames.schemas import SCHEMAS, to_pandas
 from tests.sshd import Sshd, processes, wait_for
@@ -218,3 +220,62 @@ def test_the_end_leaves_nothing_on_the_host(bench):
     bench.thread.join(5)
     assert time.monotonic() - began < 5
     wait_for(lambda: not processes("98765.4321"), "nothing is left")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_reboot"),
+    [
+        ("1795449600", "1795449600", False),
+        ("1795449600", "1795449601", False),
+        ("1795449600", "1795449595", False),
+        ("1795449600", "1795449700", True),
+        ("1795449600", "", False),
+        ("", "1795449600", False),
+        ("1795449600", "unknown", False),
+    ],
+)
+def test_a_boot_time_that_wobbles_is_no_reboot(before, after, is_reboot):
+    assert rebooted({"boot_time": before} if before else {}, {"boot_time": after} if after else {}) is is_reboot
+
+
+class Rebooting:
+    """A link to a host whose boot time is another at each connection; it ends when it is told to."""
+
+    boots: ClassVar[list[int]] = []
+    links: ClassVar[list["Rebooting"]] = []
+
+    def __init__(self, options):
+        self.options, self.alive, self.broken, self.facts = options, False, "", {}
+
+    def connect(self):
+        self.boot, self.alive = self.boots[len(self.links)], True
+        self.links.append(self)
+
+    def run(self, command, timeout=20.0):
+        return 0, f"sysname=Linux\nboot_time={self.boot}\nprobe:count:v=0\n", ""
+
+    def start(self, command, sink, *, limits=None, pty=False):
+        return SimpleNamespace(stop=lambda: None, dropped=0)
+
+    def close(self):
+        self.alive = False
+
+
+def test_a_reboot_while_the_link_was_down_is_an_event_and_a_wobble_is_none(tmp_path):
+    Rebooting.boots, Rebooting.links = [1_795_449_600, 1_795_449_603, 1_795_450_000, 1_795_450_000], []
+    path = tmp_path / "hosts.toml"
+    path.write_text('[hosts.bk1]\nsources = ["count"]\n')
+    sources, store, stop = {"count": source("true")}, Memory(), threading.Event()
+    engine = Engine(load(path, sources), store, sources, link=Rebooting)
+    thread = threading.Thread(target=engine.run, args=(stop,), daemon=True)
+    thread.start()
+    try:
+        for n in (1, 2, 3):
+            wait_for(lambda n=n: len(Rebooting.links) == n and engine.hosts["bk1"].state == "up", f"connection {n}", 20)
+            Rebooting.links[-1].alive = False
+            wait_for(lambda: engine.hosts["bk1"].state == "down", "it is down")
+        wait_for(lambda: len(Rebooting.links) == 4, "the last connection", 20)
+    finally:
+        stop.set()
+        thread.join(10)
+    assert len(store.rows("events", kind="reboot")) == 1
