@@ -103,8 +103,10 @@ def collect(
     child: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Collect from every host into the history, until Ctrl-C."""
+    from collectors.dtrace.asker import Asker
     from collectors.engine import Engine, pairs_fact
     from collectors.sources import load
+    from frames.requests import Requests
     from frames.store import StoreError, Writer
 
     _log(verbose)
@@ -115,7 +117,7 @@ def collect(
     except StoreError as e:
         typer.echo(f"zonescope: {e}", err=True)
         raise typer.Exit(1) from None
-    engine = Engine(inventory, writer, load())
+    engine = Engine(inventory, writer, load(), each_second=[Asker(Requests(store))])
     if inventory.pairs:
         engine.add("host_facts", **pairs_fact(inventory))
     try:

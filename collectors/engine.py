@@ -569,7 +569,7 @@ def survey(link: Link, host: Host, sources: Mapping[str, Source]) -> tuple[probe
     facts = probe.normalise(raw)
     os = probe.system(raw) if host.os == "auto" else host.os
     wanted = [sources[name] for name in host.sources if name in sources]
-    if not host.dtrace:
+    if not {"disk_io", "*"} & set(host.dtrace):  # the standing question is one of disk_io
         wanted = [source for source in wanted if source.name != "dtrace"]
     _, said, _ = link.run(probe.probes(wanted, os), timeout=60.0)
     now = facts.get("now", "")
