@@ -74,7 +74,8 @@
     const sc = zs.scale(unit, Math.max(Math.abs(lo), Math.abs(hi)));
     p.yscaled = sc;
     if (log) return zs.logTicks(lo, hi, unit);
-    const step = zs.niceStep((hi - lo) / sc.div, Math.max(2, Math.min(5, p.geo.h / (p.kind === "mirror" ? 26 : 34))));
+    let step = zs.niceStep((hi - lo) / sc.div, Math.max(2, Math.min(5, p.geo.h / (p.kind === "mirror" ? 26 : 34))));
+    if (p.kind === "mirror" && step * sc.div > hi) step = zs.niceStep(hi / sc.div / 2.5, 1); // a label on either side
     const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
     const out = [];
     for (let k = Math.ceil(lo / sc.div / step); k * step <= (hi / sc.div) * 1.0001; k++) {
