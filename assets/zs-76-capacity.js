@@ -249,7 +249,9 @@
   });
   function title(p, d) {
     zs.text(p.el.querySelector(".zs-panel-title"), `Pool growth, ${d.pool.host} ${d.pool.pool}`);
-    zs.text(p.el.querySelector(".zs-panel-sub"), `allocated of ${zs.fmtText(d.pool.size, "B")}, both with parity; ${d.trend}`);
+    const sub = p.el.querySelector(".zs-panel-sub");
+    sub.title = "A random walk with drift, fitted to the days of the past year; the bands hold 80 and 95 of 100 walks. It knows no plans.";
+    zs.text(sub, `allocated of ${zs.fmtText(d.pool.size, "B")}, both with parity; ${d.trend}`);
     zs.invalidate(p);
   }
   const rows = () => {
@@ -447,7 +449,7 @@
       el.zsBody = h("tbody");
       el.zsNone = h("p", "zs-hint", "No host has told its arcstats within a day.");
       el.append(h("table", "zs-table zs-pools-table zs-arc-table", h("thead", "", h("tr", "", ...ARC.map(([t, cls]) => h("th", cls, t)))), el.zsBody), el.zsNone,
-        h("p", "zs-hint zs-pools-note", "A ghost hit is a miss whose block had just been evicted: more ARC would have kept it."));
+        h("p", "zs-hint zs-pools-note", `A ghost hit is a miss whose block had been evicted lately: up to twice the ARC would have kept it. Marked from 20${THIN}% of misses and 5 a second.`));
     }
     el.zsNone.hidden = d.hosts.length > 0;
     zs.keyed(el.zsBody, d.hosts, (r) => r.host, () => {

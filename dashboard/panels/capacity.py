@@ -379,7 +379,11 @@ def _retention(live: Live, p: Pool, now: float) -> dict[str, Any]:
                 "bytes": number(likely),
                 "least": number(least),
                 "most": number(most),
-                "date": "over now" if r.over else units.date(r.middle) if r.middle is not None else "after 2 years",
+                "date": ("over now" if same else "at once")
+                if r.over
+                else units.date(r.middle)
+                if r.middle is not None
+                else "after 2 years",
                 "sentence": _sentence(days, have, likely - current, parity, p, r),
             }
         )

@@ -23,7 +23,7 @@ POOLS = {("ms2", "mail"): (0.45, 0.62), ("ms1", "mail"): (0.55, 0.77), ("ms1", "
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> Iterator[str]:
     folder: Path = tmp_path_factory.mktemp("capacity")
-    now = time.time()
+    now = int(time.time())
     hours = np.arange(now - 370 * DAY, now, 6 * 3600.0)
     rows = [
         {"time": pd.Timestamp(t, unit="s", tz="UTC"), "host": host, "pool": pool, "alloc": s * SIZE, "size": SIZE}

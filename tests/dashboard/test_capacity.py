@@ -10,7 +10,7 @@ from dashboard import fill, panels
 from dashboard.forecast import DAY
 from dashboard.live import Fact, Host, Live
 from dashboard.panels import capacity
-from dashboard.panels.capacity import GIB, SLOP_MAX, answer, pools, refused
+from dashboard.panels.capacity import GIB, SLOP_MAX, Held, answer, held, pools, refused
 from frames.store import Store, Writer
 
 NOW = 1_795_400_000 // DAY * DAY + 43200
@@ -138,3 +138,83 @@ def test_an_empty_history_is_no_error(tmp_path: Path) -> None:
     live = Live(Store(tmp_path), clock=lambda: NOW)
     assert capacity.capacity_pools(live, {}, None)["pools"] == []
     assert capacity.capacity_head(live, {}, None)["pool"] is None
+
+
+def test_held_bytes_are_rate_times_retention() -> None:
+    h = Held(days=7, bytes=70.0, oldest=16.0, exact=True)
+    assert h.keep(3.5) == (35.0, 35.0, 35.0)
+    assert h.keep(7) == (70.0, 70.0, 70.0)
+    assert h.keep(14) == (140.0, 140.0, 70.0 + 7 * 16.0)
+    assert Held(7, 70.0, 4.0, True).keep(14) == (140.0, 70.0 + 7 * 4.0, 140.0)
+
+
+def snapshots(ages: dict[str, list[tuple[float, float]]]) -> pd.DataFrame:
+    rows = [(d, pd.Timestamp(NOW - a * DAY, unit="s", tz="UTC"), u) for d, each in ages.items() for a, u in each]
+    return pd.DataFrame(rows, columns=["dataset", "creation", "used"])
+
+
+def test_held_takes_the_hosts_own_sum_where_there_is_one() -> None:
+    taken = {
+        "mail/a": [(6.5, 5.0), (5.5, 3.0), (0.5, 1.0)],
+        "mail/b": [(1.5, 2.0), (0.5, 1.0)],
+        "mail/sent": [(0.1, 9.0)],
+    }
+    usage = pd.DataFrame({"dataset": ["mail/a", "mail/b"], "used_by_snapshots": [20.0, np.nan]})
+    found = held(snapshots(taken), usage, NOW)
+    assert found == {"mail/a": Held(7.0, 20.0, 5.0, True), "mail/b": Held(2.0, 3.0, 2.0, False)}
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory) -> Live:
+    """ms2 mail with a week of daily snapshots, and arcstats of two hosts."""
+    folder = tmp_path_factory.mktemp("kept")
+    history(folder)
+    stamp = pd.Timestamp(NOW, unit="s", tz="UTC")
+    usage = [
+        {"dataset": "mail", "used": 0.75 * SIZE, "avail": 0.05 * SIZE, "used_by_snapshots": 0.0},
+        {"dataset": "mail/m1", "used": 0.7 * SIZE, "avail": 0.05 * SIZE, "used_by_snapshots": 0.007 * SIZE},
+    ]
+    taken = snapshots({"mail/m1": [(a + 0.5, 0.001 * SIZE) for a in range(7)]})
+    taken["snapshot"] = [f"daily-{i}" for i in range(len(taken))]
+    minutes = pd.date_range(end=stamp, periods=60, freq="min")
+    arc = pd.concat(
+        pd.DataFrame(
+            {"time": minutes, "host": h, "size": c, "c": c, "c_max": 10 * GIB, "misses": 100.0,
+             "mru_ghost_hits": g, "mfu_ghost_hits": g}
+        )
+        for h, c, g in (("calm", 8 * GIB, 1.0), ("full", 10 * GIB, 20.0), ("short", 7 * GIB, 15.0))
+    )  # fmt: skip
+    with Writer(folder, commit_every=3600) as writer:
+        writer.write_past("dataset_usage", pd.DataFrame(usage).assign(time=stamp, host="ms2"))
+        writer.write_past("snapshots", taken.assign(time=stamp, host="ms2"))
+        writer.write_past("arcstats", arc, resolution="1m")
+    return Live(Store(folder), clock=lambda: NOW)
+
+
+def test_retention_says_what_a_month_costs(kept: Live) -> None:
+    told = capacity.capacity_retention(kept, {"host": "ms2", "pool": "mail"}, None)
+    assert [(r["days"], r["now"]) for r in told["rows"]] == [(7, True), (14, False), (30, False), (60, False)]
+    assert told["ages"] == [[d, pytest.approx(0.001 * SIZE)] for d in range(1, 8)]
+    week, _, month, two = told["rows"]
+    assert week["bytes"] == pytest.approx(0.007 * SIZE)
+    assert month["bytes"] == month["least"] == month["most"] == pytest.approx(0.030 * SIZE)
+    # 23 thousandths with parity (usable is 0.8 of the pool) are more than the 0.02 that are left to 80 %
+    assert month["date"] == two["date"] == "at once"
+    assert month["sentence"].replace("\u2009", " ").startswith("30 days instead of 7 cost 236 GiB, 2.9 % of the pool")
+    assert "usedbysnapshots" not in told["note"]
+
+
+def test_a_pool_without_snapshots_says_so(kept: Live) -> None:
+    told = capacity.capacity_retention(kept, {"host": "ms1", "pool": "mail"}, None)
+    assert told["rows"] == []
+    assert told["why"] == "ms1 mail has no snapshot older than a day."
+
+
+def test_a_starved_arc_is_told_from_a_low_limit(kept: Live) -> None:
+    hosts = capacity.capacity_arc(kept, {}, None)["hosts"]
+    assert [(r["host"], r["word"]) for r in hosts] == [
+        ("full", "limit is low"),
+        ("short", "memory is short"),
+        ("calm", "enough"),
+    ]
+    assert hosts[0]["share"] == pytest.approx(0.4)
