@@ -94,18 +94,14 @@ class Live:
         self._cum = np.concatenate([np.zeros((1, rates.shape[1])), np.cumsum(rates, axis=0)])
 
     def at(self, t: float) -> tuple[Block, int]:
-        """The block that holds the second before `t`, and that second's index in it.
-
-        Raises LookupError for a time more than a block behind what was asked before.
-        """
+        """The block that holds the second before `t`, and that second's index in it."""
         second = int(np.ceil(t)) - 1
         self._advance(second)
-        block = self._block
-        if block is not None and second < block.start:
-            block = self._before
-        if block is None or not 0 <= second - block.start < block.n:
-            raise LookupError(f"{self.host.name}: second {second} has passed")
-        return block, second - block.start
+        for block in (self._block, self._before):
+            if block is not None and 0 <= second - block.start < block.n:
+                return block, second - block.start
+        # Long gone: a stream that was held up, or a moment before the first block.
+        return self.model.block(second, 1), 0
 
     def counters(self, t: float) -> Counters:
         """All counters at `t`, from its boot on."""
@@ -134,10 +130,7 @@ class Live:
             return np.zeros((len(self.model.disks), len(bounds)), dtype=np.int64)
         out = np.zeros((len(self.model.disks), len(bounds)), dtype=np.int64)
         for second in range(max(first, last - SPAN), last):
-            try:
-                block, i = self.at(second + 1)
-            except LookupError:
-                continue
+            block, i = self.at(second + 1)
             key = (block.start, buckets)
             if key not in self._hist:
                 if len(self._hist) > 6:
