@@ -12,6 +12,7 @@ import time
 import webbrowser
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -100,11 +101,13 @@ def collect(
     hosts: HostsFile,
     store: StoreFolder = STORE,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="log more")] = False,
+    keep_recordings: Annotated[float, typer.Option(min=0.001, help="GiB of recordings kept (record = true)")] = 2.0,
     child: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Collect from every host into the history, until Ctrl-C."""
     from collectors.dtrace.asker import Asker
     from collectors.engine import Engine, pairs_fact
+    from collectors.recorder import FOLDER, Recorder
     from collectors.sources import load
     from frames.requests import Requests
     from frames.store import StoreError, Writer
@@ -117,13 +120,90 @@ def collect(
     except StoreError as e:
         typer.echo(f"zonescope: {e}", err=True)
         raise typer.Exit(1) from None
-    engine = Engine(inventory, writer, load(), each_second=[Asker(Requests(store))])
+    recorder = None
+    if any(host.record for host in inventory.hosts.values()):
+        recorder = Recorder(store / FOLDER, keep_bytes=round(keep_recordings * 2**30))
+    engine = Engine(
+        inventory,
+        writer,
+        load(),
+        tap=recorder.channel if recorder else None,
+        each_second=[Asker(Requests(store)), *([recorder] if recorder else [])],
+    )
     if inventory.pairs:
         engine.add("host_facts", **pairs_fact(inventory))
     try:
         engine.run(stop)
     finally:
+        if recorder:
+            recorder.close()
         writer.close()
+
+
+def _speed(text: str) -> float | None:
+    """Times real time; None for "max"."""
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0.01 <= speed <= 100_000:
+        raise typer.BadParameter(f"{text!r} is neither max nor a number of times, such as 1 or 10")
+    return speed
+
+
+def _time(text: str | None) -> float | None:
+    """Epoch seconds of an ISO time, UTC where it names no zone."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no time such as 2026-11-23T21:30") from None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+@app.command()
+def replay(
+    recordings: Annotated[list[Path], typer.Argument(help="recordings, or folders of them")],
+    store: StoreFolder = Path("zonescope-replay"),
+    speed: Annotated[str, typer.Option(help="1 as it was, 10 ten times as fast, max as fast as it goes")] = "max",
+    only: Annotated[list[str] | None, typer.Option("--host", help="play only this host")] = None,
+    at: Annotated[str | None, typer.Option(help="begin at this time, e.g. 2026-11-23T21:30 (UTC)")] = None,
+    now: Annotated[bool, typer.Option("--now", help="move all times to the present; with --speed 1, live")] = False,
+) -> None:
+    """Play what `record = true` kept into a history, through the same parsers (docs/recording.md)."""
+    from collectors.replay import OverlapError, Player, RecordingError
+    from collectors.sources import load
+    from frames.store import SpoolError, Store, StoreError, Writer
+
+    _log(False)
+    factor, begin = _speed(speed), _time(at)
+    stop = _stop_on_signals(False)
+    try:
+        player = Player(recordings, load(), speed=factor, hosts=only or (), at=begin, now=now)
+        with Store(store) as held:
+            player.refuse_overlap(held)
+        with Writer(store) as writer:
+            played = player.play(writer, stop)
+            writer.commit()
+    except (RecordingError, OverlapError, StoreError, SpoolError) as e:
+        typer.echo(f"zonescope: {e}", err=True)
+        raise typer.Exit(1) from None
+    for path in played.torn:
+        typer.echo(f"{path}: its end is torn; played to there", err=True)
+    for complaint in played.complaints:
+        typer.echo(complaint, err=True)
+    if played.errors > len(played.complaints):
+        typer.echo(f"… and {played.errors - len(played.complaints)} more lines that could not be read", err=True)
+    first, last = (datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%d %H:%M:%S") for t in (played.first, played.last))
+    typer.echo(f"{', '.join(played.hosts)}: {first} to {last} UTC, {played.lines} lines from {played.files} files")
+    for table, n in sorted(played.rows.items()):
+        typer.echo(f"  {n:>9}  {table}")
+    if played.lost:
+        typer.echo(f"  {played.lost} lines had not been recorded")
+    typer.echo(f"to look at it: zonescope serve --store {store}")
 
 
 @app.command()

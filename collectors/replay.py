@@ -1,0 +1,499 @@
+"""Plays recordings (collectors.recorder, docs/recording.md) through the same parsers and stamps into a history.
+
+A recording may come from anybody: it is read as data, bounded and checked record by record, before a row is written.
+What it says of commands is never run.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from collectors import probe
+from collectors.base import OS, Batch, Context, Parser, Source
+from collectors.engine import Store as Sink
+from collectors.inventory import NAME
+from collectors.reading import Rows, parse, place, ticks
+from collectors.recorder import FORMAT
+from collectors.stamp import Ticks
+from frames.schemas import SCHEMAS
+from frames.store import Store
+
+log = structlog.get_logger("replay")
+
+LONGEST = 16_000_000
+"""Bytes of one record; a link reads far less at once."""
+READ = 1 << 20
+BEAT = 0.25
+GATHER = 10.0
+"""Played seconds in one append at full speed."""
+COMPLAINTS = 20
+
+At = Annotated[float, Field(ge=0, le=2**33, allow_inf_nan=False)]
+Run = Annotated[int, Field(ge=0, le=2**53)]
+Word = Annotated[str, Field(max_length=100_000)]
+
+
+class RecordingError(ValueError):
+    """A file is no recording, or a damaged one: `file`, `line` (1-based, 0 unknown) and `why`."""
+
+    def __init__(self, file: Path, line: int, why: str) -> None:
+        self.file, self.line, self.why = file, line, why
+        super().__init__(f"{file}:{line}: {why}" if line else f"{file}: {why}")
+
+
+class OverlapError(ValueError):
+    """The history already has rows of a host in the time that would be played."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    at: At
+
+
+class Head(_Record):
+    """The first record of a file. `collector` names the run of the collector: channels go on over its files."""
+
+    kind: Literal["recording"]
+    format: int
+    host: Word
+    collector: At
+
+
+class Start(_Record):
+    """A command was started, or (`continues`) runs since an earlier file."""
+
+    kind: Literal["start"]
+    run: Run
+    source: Word
+    variant: Word
+    os: Word
+    interval: Annotated[float, Field(ge=0.1, le=86_400)]
+    offset: Annotated[float, Field(ge=-1e10, le=1e10)]
+    facts: Annotated[dict[Word, Word], Field(max_length=1000)]
+    command: Annotated[str, Field(max_length=LONGEST)]
+    continues: bool = False
+
+
+class Lines(_Record):
+    """One arrival of stdout or stderr."""
+
+    kind: Literal["out", "err"]
+    run: Run
+    lines: list[Word]
+
+
+class Idle(_Record):
+    kind: Literal["idle"]
+    run: Run
+
+
+class Lost(_Record):
+    """Lines that were not recorded."""
+
+    kind: Literal["lost"]
+    run: Run
+    lines: int
+
+
+class End(_Record):
+    kind: Literal["end"]
+    run: Run
+    status: int | None
+    why: Word
+
+
+AnyRecord = Head | Start | Lines | Idle | Lost | End
+_READ: TypeAdapter[AnyRecord] = TypeAdapter(Annotated[AnyRecord, Field(discriminator="kind")])
+
+
+@dataclass(slots=True)
+class _File:
+    """A recording that has been read through once."""
+
+    path: Path
+    head: Head
+    last: float
+    torn: bool
+
+
+@dataclass(slots=True)
+class _Stream:
+    source: str
+    ctx: Context
+    offset: float
+    make: Callable[[Context], Parser]
+    parser: Parser
+    ticks: Ticks
+
+
+@dataclass(slots=True)
+class Played:
+    """What came of it: files, hosts, first and last second (as written), lines, rows by table, what went wrong."""
+
+    files: int = 0
+    hosts: list[str] = field(default_factory=list)
+    first: float = 0.0
+    last: float = 0.0
+    lines: int = 0
+    rows: dict[str, int] = field(default_factory=dict)
+    refused: int = 0
+    lost: int = 0
+    errors: int = 0
+    complaints: list[str] = field(default_factory=list)
+    """The first parse errors, with file and line."""
+    torn: list[Path] = field(default_factory=list)
+
+
+# -- reading -----------------------------------------------------------------------------------------------
+
+
+def find(paths: Iterable[Path]) -> list[Path]:
+    """The files named, and those below the folders named. Raises RecordingError where there are none."""
+    found: dict[Path, Path] = {}
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for pattern in ("*.jsonl.gz", "*.jsonl") for p in path.rglob(pattern) if p.is_file())
+            if not inside:
+                raise RecordingError(path, 0, "no recordings (*.jsonl.gz) in this folder")
+        elif path.is_file():
+            inside = [path]
+        else:
+            raise RecordingError(path, 0, "no such file")
+        found.update((p.resolve(), p) for p in inside)
+    return list(found.values())
+
+
+def _bytes(path: Path, torn: list[Path]) -> Iterator[bytes]:
+    """The file's text in pieces of bounded size; `torn` gets the path when its last gzip member is incomplete."""
+    try:
+        with path.open("rb") as f:
+            data = f.read(READ)
+            if data[:2] != b"\x1f\x8b":
+                while data:
+                    yield data
+                    data = f.read(READ)
+                return
+            member = zlib.decompressobj(31)
+            while data or member.unconsumed_tail:
+                if member.eof:
+                    member = zlib.decompressobj(31)
+                piece = member.decompress(data, READ)
+                if piece:
+                    yield piece
+                data = member.unused_data if member.eof else member.unconsumed_tail
+                if member.eof:
+                    # A file system may leave zeros behind after a crash.
+                    data = data or f.read(READ)
+                    if data and not data.strip(b"\0"):
+                        torn.append(path)
+                        return
+                elif not data:
+                    data = f.read(READ)
+            while not member.eof and (piece := member.decompress(b"", READ)):
+                yield piece
+            if not member.eof:
+                torn.append(path)
+    except OSError as e:
+        raise RecordingError(path, 0, f"cannot be read: {e.strerror or e}") from e
+
+
+def _lines(path: Path, torn: list[Path]) -> Iterator[tuple[int, bytes]]:
+    number, rest = 0, b""
+    try:
+        for piece in _bytes(path, torn):
+            *whole, rest = (rest + piece).split(b"\n")
+            for line in whole:
+                number += 1
+                yield number, line
+            if len(rest) > LONGEST:
+                raise RecordingError(path, number + 1, f"a record longer than {LONGEST} bytes")
+    except zlib.error as e:
+        raise RecordingError(path, number + 1, f"damaged gzip data: {e}") from e
+    if rest and path not in torn:
+        torn.append(path)
+
+
+def _why(e: ValidationError) -> str:
+    first = e.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part)[:80] for part in first["loc"][1:])
+    return f"{where}: {first['msg'][:200]}" if where else first["msg"][:200]
+
+
+def records(path: Path, sources: Mapping[str, Source], torn: list[Path]) -> Iterator[tuple[int, AnyRecord]]:
+    """Line number and record, each checked. Raises RecordingError."""
+    begun: set[int] = set()
+    number = 0
+    for number, line in _lines(path, torn):
+        try:
+            record = _READ.validate_json(line)
+        except ValidationError as e:
+            raise RecordingError(path, number, f"no record of a recording: {_why(e)}") from e
+        if (number == 1) is not isinstance(record, Head):
+            raise RecordingError(path, number, "the first line of a recording, and only it, is of kind 'recording'")
+        if isinstance(record, Head):
+            if record.format != FORMAT:
+                raise RecordingError(path, number, f"format {record.format}; this zonescope reads {FORMAT}")
+            if not NAME.fullmatch(record.host):
+                raise RecordingError(path, number, f"{record.host!r} is no name of a host")
+        elif isinstance(record, Start):
+            try:
+                _stream(record, "", sources)
+            except ValueError as e:
+                raise RecordingError(path, number, str(e)) from e
+            begun.add(record.run)
+        elif record.run not in begun:
+            raise RecordingError(path, number, f"run {record.run} has not been started")
+        yield number, record
+    if not number:
+        torn.append(path)
+        raise RecordingError(path, 1, "an empty file, or torn in its first record")
+
+
+def _stream(start: Start, host: str, sources: Mapping[str, Source]) -> _Stream:
+    """Raises ValueError where this zonescope has no such parser, or the parser cannot live with the facts."""
+    source = sources.get(start.source)
+    if source is None:
+        raise ValueError(f"no source {start.source!r} here; a package that brings it may not be installed")
+    variant = next((v for v in source.variants if v.name == start.variant), None)
+    if variant is None:
+        raise ValueError(f"source {source.name} has no variant {start.variant!r}")
+    if start.os not in get_args(OS) or start.os not in variant.systems:
+        raise ValueError(f"{source.name} {variant.name} is not for {start.os!r}")
+    ctx = Context(host, start.os, start.interval, start.facts)
+    try:
+        parser = variant.parser(ctx)
+    except Exception as e:
+        raise ValueError(f"the parser of {source.name} refuses the facts: {type(e).__name__}: {e}") from e
+    return _Stream(source.name, ctx, start.offset, variant.parser, parser, ticks(start.interval))
+
+
+def _survey(paths: list[Path], sources: Mapping[str, Source], only: set[str]) -> list[_File]:
+    """Read every file through once, so that a bad one is told of before anything is written."""
+    files = []
+    for path in paths:
+        torn: list[Path] = []
+        head, last = None, 0.0
+        try:
+            for _, record in records(path, sources, torn):
+                if isinstance(record, Head):
+                    head = record
+                    if only and head.host not in only:
+                        break
+                last = max(last, record.at)
+        except RecordingError:
+            if torn and head is None and len(paths) > 1:  # killed in its first write: it holds nothing
+                log.warning("torn in its first record, left out", file=str(path))
+                continue
+            raise
+        if head and not (only and head.host not in only):
+            files.append(_File(path, head, last, bool(torn)))
+    return files
+
+
+# -- playing -----------------------------------------------------------------------------------------------
+
+
+class Player:
+    """Plays recordings into `sink`. Making one reads and checks them all; raises RecordingError.
+
+    speed: 1 as it was, 10 ten times as fast, None as fast as it goes. hosts: only these. at: rows before this time
+    (epoch seconds) are not written, though what their lines taught the parsers is kept. now: move all times so that
+    playing ends at the present (at speed 1: begins at it).
+    """
+
+    def __init__(
+        self,
+        paths: Iterable[Path],
+        sources: Mapping[str, Source],
+        *,
+        speed: float | None = None,
+        hosts: Iterable[str] = (),
+        at: float | None = None,
+        now: bool = False,
+    ) -> None:
+        self._sources, self._speed = sources, speed
+        only = set(hosts)
+        found = find(paths)
+        self.files = _survey(found, sources, only)
+        if missing := sorted(only - {f.head.host for f in self.files}):
+            raise RecordingError(found[-1], 0, f"neither this nor another of the files is of host {missing[0]!r}")
+        if not self.files:
+            raise RecordingError(found[-1], 0, "neither this nor another of the files holds anything")
+        first = min(f.head.at for f in self.files)
+        last = max(f.last for f in self.files)
+        self._from = max(first, at) if at is not None else first
+        if self._from > last:
+            raise RecordingError(self.files[-1].path, 0, "ends before the time asked for")
+        self.shift = 0.0
+        if now:
+            self.shift = float(round(time.time() + (last - self._from) / (speed or 1e9) - last))
+        self.played = Played(
+            files=len(self.files),
+            hosts=sorted({f.head.host for f in self.files}),
+            first=self._from + self.shift,
+            last=last + self.shift,
+            torn=[f.path for f in self.files if f.torn],
+        )
+        self._rows = Rows()
+        self._streams: dict[tuple[str, float, int], _Stream] = {}
+        self._told: dict[str, dict[str, str]] = {}
+        self._live: dict[str, set[tuple[str, float, int]]] = {}
+
+    def refuse_overlap(self, store: Store) -> None:
+        """Raises OverlapError where `store` has rows of these hosts and times: they would count double."""
+        for host in self.played.hosts:
+            held = store.window(
+                "links", self.played.first, self.played.last + 1, points=1, where={"host": [host]}, columns=["state"]
+            )
+            if len(held):
+                raise OverlapError(f"the history already holds {host} at that time; name another folder")
+
+    def play(self, sink: Sink, stop: threading.Event | None = None) -> Played:
+        """Append everything to `sink`, until the end or `stop`."""
+        stop = stop or threading.Event()
+        began = time.monotonic()
+        beat = BEAT * self._speed if self._speed else GATHER
+        current: int | None = None
+        second = 0
+        for at, host, file, number, record in heapq.merge(*self._sessions(), key=lambda r: r[0]):
+            if at >= self._from:
+                bucket = int(at / beat)
+                if bucket != current:
+                    current = bucket
+                    self._append(sink, second)
+                    if self._speed:
+                        stop.wait(max(0.0, began + (at - self._from) / self._speed - time.monotonic()))
+                    if stop.is_set():
+                        break
+                if int(at + self.shift) != second:
+                    second = int(at + self.shift)
+                    self._link_rows(second)
+            self._take(host, file, number, record)
+        self._append(sink, second)
+        return self.played
+
+    def _sessions(self) -> list[Iterator[tuple[float, str, _File, int, AnyRecord]]]:
+        """The records of each run of a collector on each host, one file after the other."""
+        grouped: dict[tuple[str, float], list[_File]] = {}
+        for file in sorted(self.files, key=lambda f: (f.head.at, f.path)):
+            grouped.setdefault((file.head.host, file.head.collector), []).append(file)
+
+        def each(file: _File) -> Iterator[tuple[float, str, _File, int, AnyRecord]]:
+            for number, record in records(file.path, self._sources, []):
+                yield record.at, file.head.host, file, number, record
+
+        return [chain.from_iterable(map(each, files)) for files in grouped.values()]
+
+    def _take(self, host: str, file: _File, number: int, record: AnyRecord) -> None:
+        if isinstance(record, Head):
+            return
+        key = (host, file.head.collector, record.run)
+        if isinstance(record, Start):
+            if not (record.continues and key in self._streams):
+                self._streams[key] = _stream(record, host, self._sources)
+            self._live.setdefault(host, set()).add(key)
+            self._fact_rows(record, host)
+            return
+        stream, at = self._streams[key], record.at
+        parser = stream.parser
+        calls: list[Callable[[], list[Batch]]] = []
+        if isinstance(record, Lines):
+            self.played.lines += len(record.lines)
+            feed = parser.feed if record.kind == "out" else getattr(parser, "error", None)
+            calls = [partial(feed, line, at) for line in record.lines] if feed else []
+        elif isinstance(record, Idle):
+            calls = [partial(parser.idle, at)]
+        elif isinstance(record, Lost):
+            # What stands before the hole and what comes after it are not one report.
+            self.played.lost += record.lines
+            stream.parser = stream.make(stream.ctx)
+        else:
+            calls = [partial(parser.end, at)]
+            self._live.get(host, set()).discard(key)
+
+        def complain(why: str) -> None:
+            self.played.errors += 1
+            if len(self.played.complaints) < COMPLAINTS:
+                self.played.complaints.append(f"{file.path}:{number}: {why}")
+
+        batches = parse(calls, complain)
+        if batches:
+            self._place(host, stream, at, batches)
+
+    def _place(self, host: str, stream: _Stream, at: float, batches: list[Batch]) -> None:
+        rows = self._rows if at >= self._from else Rows()
+        if self.shift:
+            batches = [_shifted(b, self.shift) for b in batches]
+        placed = place(
+            rows,
+            host,
+            batches,
+            at + self.shift,
+            interval=stream.ctx.interval,
+            offset=stream.offset,
+            ticks=stream.ticks,
+        )
+        self.played.refused += placed.refused
+
+    def _append(self, sink: Sink, second: int) -> None:
+        frames = self._rows.take()
+        if not frames:
+            return
+        sink.append(second, frames)
+        for table, frame in frames.items():
+            self.played.rows[table] = self.played.rows.get(table, 0) + len(frame)
+
+    def _link_rows(self, second: int) -> None:
+        hosts = list(self._live)
+        if hosts:
+            self._rows.add(
+                "links",
+                time=[second * 1_000_000] * len(hosts),
+                host=hosts,
+                state=["up" if self._live[h] else "down" for h in hosts],
+                reason=["from a recording"] * len(hosts),
+                since=[int(self.played.first * 1e6)] * len(hosts),
+                attempt=[0.0] * len(hosts),
+            )
+
+    def _fact_rows(self, start: Start, host: str) -> None:
+        told = self._told.setdefault(host, {})
+        now = {k: v for k, v in start.facts.items() if k != "now" and not k.startswith("option:")}
+        sources = {*filter(None, told.get("sources", "").split(",")), start.source}
+        now |= {"os": start.os, "title": probe.title(start.facts), "sources": ",".join(sorted(sources))}
+        new = {k: v for k, v in now.items() if told.get(k) != v}
+        told.update(new)
+        if new:
+            at = max(start.at, self._from) + self.shift
+            self._rows.add(
+                "host_facts",
+                time=[int(at * 1e6)] * len(new),
+                host=[host] * len(new),
+                fact=list(new),
+                value=list(new.values()),
+                fix=[""] * len(new),
+            )
+
+
+def _shifted(b: Batch, by: float) -> Batch:
+    """The batch with every time in it moved: columns of times are microseconds, a log's `time` is seconds."""
+    columns: dict[str, list[Any]] = {}
+    schema = SCHEMAS[b.table]
+    for name, values in b.columns.items():
+        if schema.by_name[name].dtype == "time":
+            step = by if name == "time" else int(by * 1e6)
+            values = [None if v is None else v + step for v in values]
+        columns[name] = values
+    return Batch(b.table, columns, None if b.time is None else b.time + by)
