@@ -123,7 +123,7 @@ class HistogramParser(Polled):
                     places += _rows(tree.feed(line, 0.0))
                 except ParseError as e:
                     raise self.bad(i, line, e.why, e.column) from e
-            elif not line.strip("- "):
+            elif not line.strip("- ") or not line.strip():
                 continue
             elif groups and line.split()[0] in ("latency", "req_size") and not measures:
                 measures = _measures(groups, line.split()[1:])
@@ -138,6 +138,8 @@ class HistogramParser(Polled):
 
     def _bucket(self, i: int, line: str, counts: _Counts, measures: list[str]) -> None:
         label, *cells = line.split()
+        if not cells:
+            raise self.bad(i, line, "a bucket without counts", len(line))
         if not counts:
             names = _SIZES if label == "512" else _WAITS
             if len(cells) > len(names):

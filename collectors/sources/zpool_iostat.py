@@ -187,8 +187,8 @@ class IostatParser:
         if not self._tabs:
             self._learn()
         if len(texts) != len(self._columns):
-            if len(texts) not in WIDTHS:
-                return self._refuse(line, f"{len(texts)} columns, which no release prints", len(line))
+            if len(texts) not in WIDTHS or self._names:
+                return self._refuse(line, f"{len(texts)} columns, unlike any release or the rows before", len(line))
             self._set_columns(WIDTHS[len(texts)])
         cells: list[Number] = []
         column = len(name) + 2
@@ -255,8 +255,8 @@ class IostatParser:
             at = len(columns)
             for token in tokens[at : at + (1 if tokens[at : at + 1] == ["wait"] else 2)]:
                 columns.append(HEADINGS.get(f"{group} {token}", f"{group}_{token}"))
-        if not set(BASE) <= set(columns):
-            return self._refuse(line, "a heading that lacks columns")
+        if not set(BASE) <= set(columns) or self._names:
+            return self._refuse(line, "a heading that lacks columns, or stands within a report")
         self._heading_line, self._extra = line, len(columns) < len(tokens)
         self._set_columns(columns)
         if self._extra:

@@ -148,6 +148,7 @@ def test_damage_is_named_and_passes(case: str, data: st.DataObject) -> None:
 @pytest.mark.parametrize("name", VARIANTS)
 @FAST
 @given(st.one_of(st.text(max_size=2000), st.binary(max_size=2000).map(lambda b: b.decode("latin-1"))))
+@example("0\n\r0")
 @example("9" * 400 + "\n")
 @example("\t" * 50 + "\n" + "0 " * 50)
 @example(" " * 3000 + "\n" + "a" + " " * 3000)

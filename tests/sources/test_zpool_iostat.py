@@ -231,6 +231,14 @@ def test_bad_cell_of_tabs_is_named_by_its_column() -> None:
     assert (e.value.line_no, e.value.column) == (1, 29)
 
 
+def test_rows_of_different_width_are_not_one_report() -> None:
+    parser = IostatParser(CONTEXT)
+    parser.feed("tank\t" + "\t".join("1" * 17), 0.0)
+    with pytest.raises(ParseError, match="6 columns"):
+        parser.feed("vdb\t1\t2\t3\t4\t5\t6", 0.0)
+    assert parser.end(0.0) == []
+
+
 EXACT = """\
 tank\t300\t700\t1\t2\t3\t4
 mirror-0\t100\t300\t1\t2\t3\t4
