@@ -196,6 +196,7 @@ class Hub:
         self.clients: set[Client] = set()
         self.streams: dict[tuple[str, str, float], Stream] = {}
         self.view_json: dict[str, str] = {}
+        self._filling: dict[tuple[Any, ...], asyncio.Future[PanelData]] = {}
         self._seq = itertools.count(1)
         self._ticks = ThreadPoolExecutor(1, "tick")
         self._fills = ThreadPoolExecutor(2, "fill")
@@ -398,7 +399,7 @@ class Hub:
                     continue
                 stream = shown.stream
                 try:
-                    message, data = await loop.run_in_executor(self._fills, self._fill_message, stream, watch, id, span)
+                    data = await self._filled(stream, span)
                 except Exception as e:
                     log.exception("fill failed", panel=stream.panel.name, query=stream.query)
                     client.fills.append(_error(f"{type(e).__name__}: {e}", id))
@@ -406,7 +407,8 @@ class Hub:
                     continue
                 if client.watch is not watch:
                     continue  # another range or page was asked for meanwhile
-                if not stream.filled or not stream.series:
+                if [x.id for x in data.series] != [x.id for x in stream.series] or not stream.filled:
+                    stream.epoch += stream.filled and bool(stream.series)  # who drew other lines fills again
                     stream.step = data.grid.step  # the history may hold only wider columns
                     stream.series = list(data.series)
                     stream.bands = data.low is not None
@@ -414,21 +416,32 @@ class Hub:
                     stream.filled = True
                 shown.filled, shown.epoch = True, stream.epoch
                 shown.revision, shown.end = 0, data.grid.end
-                client.fills.append(message)
+                client.fills.append(self._fill_message(data, stream, watch.gen, id, span))
                 client.wake.set()
             if client.watch and client.views:
                 watch, at = client.watch, (None if client.live else client.range.end if client.range else None)
                 keys = {key for key, _ in client.views.values()}
-                found = await loop.run_in_executor(self._fills, self._some_views, keys, at)
+                found = {} if at else {k: v for k, v in self.view_json.items() if k in keys}
+                if keys - set(found):
+                    found |= await loop.run_in_executor(self._fills, self._some_views, keys - set(found), at)
                 if client.watch is watch:
                     client.fills.append(self._views_message(client, found))
                     client.wake.set()
 
-    def _fill_message(self, stream: Stream, watch: Watch, id: str, span: ranges.Range) -> tuple[bytes, PanelData]:
-        span = own_span(stream.panel, span)
-        data = fill.fill(
-            self.live, stream.panel, stream.query, span.start, span.end, stream.step, [s.id for s in stream.series]
-        )
+    async def _filled(self, stream: Stream, span: ranges.Range) -> PanelData:
+        """The fill of a stream; pages that ask for the same one at the same time wait for one computation."""
+        grid = Grid.over(span.start, span.end, stream.step)
+        key = (stream.panel.name, canonical(stream.query), grid, tuple(x.id for x in stream.series))
+        if (found := self._filling.get(key)) is None:
+            found = asyncio.get_running_loop().run_in_executor(self._fills, self._fill_data, stream, span)
+            self._filling[key] = found
+            found.add_done_callback(lambda _done: self._filling.pop(key, None))
+        return await asyncio.shield(found)
+
+    def _fill_data(self, stream: Stream, span: ranges.Range) -> PanelData:
+        own = own_span(stream.panel, span)
+        known = [x.id for x in stream.series]
+        data = fill.fill(self.live, stream.panel, stream.query, own.start, own.end, stream.step, known)
         same = fill.align(data, stream.series) if stream.filled and stream.series else None
         if same is not None:
             # Pages that join a stream draw the same lines in the same colours as those before them.
@@ -436,16 +449,20 @@ class Hub:
             data.series, data.values, data.low, data.high = list(stream.series), same.values, same.low, same.high
         if span.live:
             trim(data, self._newest(stream.panel, stream.query))
+        return data
+
+    def _fill_message(self, data: PanelData, stream: Stream, gen: int, id: str, span: ranges.Range) -> bytes:
+        span = own_span(stream.panel, span)
         header = {
             "op": "fill",
-            "gen": watch.gen,
+            "gen": gen,
             "id": id,
             "range": [span.start, span.end],
             "live": span.live,
             **fill_header(data),
             "events": [e.wire() for e in self.live.span_events(span.start, span.end, fill.hosts_of(stream.query))],
         }
-        return encode(header, array_bytes(data)), data
+        return encode(header, array_bytes(data))
 
     def _views_message(self, client: Client, found: Mapping[str, str]) -> bytes:
         """A tick of views only, which needs no answer."""
@@ -551,8 +568,8 @@ class Hub:
             if span.live and id in watch.have:
                 part = replace(part, start=max(part.start, watch.have[id] - 2 * step))
                 panel = replace(panel, span=0.0)
-            message, _ = self._fill_message(Stream(panel, query, step), watch, id, part)
-            out.append(message)
+            stream = Stream(panel, query, step)
+            out.append(self._fill_message(self._fill_data(stream, part), stream, watch.gen, id, part))
         at = None if span.live else span.end
         views = [(id, self._view(json.dumps([name, q]), at)) for id, name, q in watch.views]
         parts = [f'{{"id":{json.dumps(id)},"data":{text}}}' for id, text in views]

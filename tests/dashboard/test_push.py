@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 import time
 import urllib.parse
 import urllib.request
@@ -241,3 +242,24 @@ def test_it_ends_within_a_second_or_so_with_pages_open(writer: Writer) -> None:
     for page in pages:
         with pytest.raises(ConnectionClosed):
             page.read(lambda: False)
+
+
+def test_pages_that_come_at_once_share_one_fill(served: Dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    arc = panels.PANELS["arc"]
+    release, calls = threading.Event(), []
+
+    def waiting(frames, query, grid, known):
+        calls.append(grid.n)
+        release.wait(20)
+        return arc.build(frames, query, grid, known)
+
+    monkeypatch.setitem(panels.PANELS, "arc", dataclasses.replace(arc, build=waiting))
+    pages = [served.page() for _ in range(5)]
+    for page in pages:
+        page.watch("arc", query={"host": "ms2", "of": "this test"}, span=("now/d", "now+1h"))
+    wait_for(lambda: sum(c.watch is not None and not c.want for c in served.app.server.state.hub.clients) >= 5)
+    release.set()
+    for page in pages:
+        page.read(lambda p=page: p.fills)
+    assert len({json.dumps(p.fills[0]["grid"]) for p in pages}) == 1
+    assert len(calls) == 1
