@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -30,6 +34,10 @@ def harness() -> Iterator[str]:
         try:
             url = process.stdout.readline().strip().split()[-1]
             assert url.startswith("http"), url
+            for _ in range(400):  # it says where before it listens
+                with suppress(OSError), socket.create_connection((urlsplit(url).hostname, urlsplit(url).port)):
+                    break
+                time.sleep(0.05)
             yield url
         finally:
             process.terminate()
