@@ -87,8 +87,9 @@
     }
     if (from.startsWith("now") && to.startsWith("now+")) return `${from} to ${to}`; // a forecast
     const [a, b] = zs.range(zs.state.paused ? zs.state.paused.now : undefined);
+    if (b - a > 40 * 86400) return `${zs.day(a)} to ${to === "now" && !zs.state.paused ? "now" : zs.day(b)}`;
     const f = (t) => (b - a > 86400 || zs.day(a) !== zs.day(b) || Math.abs(zs.now() - t) > 86400
-      ? `${zs.day(t, b - a > 40 * 86400)} ${zs.hms(t)}` : zs.hms(t));
+      ? `${zs.day(t, false)} ${zs.hms(t)}` : zs.hms(t));
     return `${f(a)} to ${to === "now" && !zs.state.paused ? "now" : f(b)}`;
   };
 

@@ -76,16 +76,20 @@
     return hi || GIB;
   }
 
+  /** The plot up to `right` px before the edge, whatever margin plotly has: a phone has no room for names beside it. */
+  function widen(p, right) {
+    const x = p.geo.x, w = p.box.W - x - right;
+    p.geo = { ...p.geo, w };
+    const [a, b] = p.win;
+    p.px = (t) => x + ((t - a) / (b - a)) * w;
+    p.tx = (px) => a + ((px - x) / w) * (b - a);
+  }
+
   const CLASS = { warn: "warn", bad: "bad", refused: "bad" };
   zs.kinds.forecast = (p, ctx) => {
     const c = zs.colors();
     const narrow = p.plot.clientWidth < NARROW;
     const right = narrow ? 8 : 128;
-    if (p.gd && p.gd._fullLayout.margin.r !== right) {
-      window.Plotly.relayout(p.gd, { "margin.r": right });
-      p.box = null;
-      zs.layout(p);
-    }
     const zoomed = zs.state.y[p.id];
     const [lo, hi] = zoomed || [0, extent(p) * 1.04];
     const sc = (p.yscaled = zs.scale("B", hi));
@@ -93,9 +97,12 @@
     const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
     const ticks = [];
     for (let k = Math.ceil(lo / sc.div / step); k * step <= (hi / sc.div) * 1.0001; k++) ticks.push([k * step * sc.div, (k * step).toFixed(digits)]);
-    zs.axes(p, { range: [lo, hi], log: false, ticks, domain: [0, 1] });
+    zs.axes(p, { range: [lo, hi], log: false, ticks, domain: [0, 1], nogrid: true });
+    widen(p, right);
     const g = p.geo;
     zs.setY(p, lo, hi, false);
+    ctx.fillStyle = c.grid;
+    for (const [v] of ticks) ctx.fillRect(g.x, Math.round(p.py(v)), g.w, 1);
     p.bottom = g.y + g.h;
     ctx.font = zs.font(11);
     ctx.fillStyle = c.text3;
@@ -165,6 +172,7 @@
     if (x - ctx.measureText(said).width > g.x - 30) zs.halo(ctx, said, x - 6, g.y - 14, c.text, 400, 11, "right");
     const d = head();
     const why = d && d.pool.why;
+    if (p.win[1] < now + 86400 && !why) return;
     const words = why || "forecast; dark band 80\u2009%, pale band 95\u2009%";
     const short = why ? words.split(";")[0] : "bands 80 and 95\u2009%";
     const fits = (s) => x + 8 + ctx.measureText(s).width < p.plot.clientWidth;

@@ -95,19 +95,23 @@ def pools(live: Live) -> list[Pool]:
 
 def _pools(live: Live, now: float) -> list[Pool]:
     out: dict[tuple[str, str], Pool] = {}
-    for table, where in (("pool_capacity", None), ("zpool_iostat", {"vdev": [""]})):
+    for table in ("pool_capacity", "zpool_iostat"):
+        where = {"vdev": [""]} if table == "zpool_iostat" else {}
+        if out:  # the second question is only for those who did not answer the first
+            have = {host for host, _ in out}
+            where["host"] = [h for h in live.hosts if h not in have]
+            if not where["host"]:
+                break
         frame = live.store.window(
             table,
             (now - LOOKBACK) // DAY * DAY,
             now + 1,
             points=int(LOOKBACK / DAY) + 1,
             columns=["alloc", "size"],
-            where=where,
+            where=where or None,
         )
         for (h, p), rows in frame.groupby(["host", "pool"], observed=True):
             host, pool = str(h), str(p)
-            if (host, pool) in out:
-                continue
             known = live.host(host)
             made = _pool(host, pool, rows, known.fact("os") if known else "")
             if made is not None:
