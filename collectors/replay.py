@@ -426,7 +426,8 @@ class Player:
         def complain(why: str) -> None:
             self.played.errors += 1
             if len(self.played.complaints) < COMPLAINTS:
-                self.played.complaints.append(f"{file.path}:{number}: {why}")
+                shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in why[:500])
+                self.played.complaints.append(f"{file.path}:{number}: {shown}")
 
         batches = parse(calls, complain)
         if batches:
