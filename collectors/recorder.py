@@ -55,6 +55,7 @@ class _File:
 class _Host:
     live: dict[int, _Run] = field(default_factory=dict)
     file: _File | None = None
+    files: int = 0
 
 
 @dataclass(slots=True)
@@ -214,9 +215,9 @@ class Recorder:
         told: list[_Run] = []
         if file is None:
             file = _File(self._new(name, now), hour)
-            records.append(
-                {"kind": "recording", "format": FORMAT, "at": chunk[0].at, "host": name, "collector": self._began}
-            )
+            host.files += 1
+            head = {"kind": "recording", "format": FORMAT, "at": chunk[0].at, "host": name}
+            records.append({**head, "collector": self._began, "file": host.files})
             for run in host.live.values():
                 records.append({**_public(run.start), "at": chunk[0].at, "continues": True})
                 if run.lost:
@@ -251,10 +252,9 @@ class Recorder:
     def _new(self, name: str, now: float) -> Path:
         day = self.folder / name / time.strftime("%Y-%m-%d", time.gmtime(now))
         day.mkdir(mode=0o700, parents=True, exist_ok=True)
-        stem = time.strftime("%H%M%S", time.gmtime(now))
-        n = 1
-        while (path := day / f"{stem}-{n}{SUFFIX}").exists():
-            n += 1
+        ms = int(now * 1000)
+        while (path := day / f"{time.strftime('%H%M%S', time.gmtime(ms // 1000))}-{ms % 1000:03}{SUFFIX}").exists():
+            ms += 1
         return path
 
     def _within_budget(self) -> None:

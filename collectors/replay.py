@@ -38,6 +38,8 @@ READ = 1 << 20
 BEAT = 0.25
 GATHER = 10.0
 """Played seconds in one append at full speed."""
+GATHER_LINES = 200_000
+"""Lines in one append, at whatever times they say they came."""
 COMPLAINTS = 20
 
 At = Annotated[float, Field(ge=0, le=2**33, allow_inf_nan=False)]
@@ -63,12 +65,14 @@ class _Record(BaseModel):
 
 
 class Head(_Record):
-    """The first record of a file. `collector` names the run of the collector: channels go on over its files."""
+    """The first record of a file. `collector` names the run of the collector: channels go on over its files, which
+    are numbered by `file`."""
 
     kind: Literal["recording"]
     format: int
     host: Word
     collector: At
+    file: Annotated[int, Field(ge=0, le=2**53)]
 
 
 class Start(_Record):
@@ -366,7 +370,7 @@ class Player:
         began = time.monotonic()
         beat = BEAT * self._speed if self._speed else GATHER
         current: int | None = None
-        second = 0
+        second = lines = 0
         for at, host, file, number, record in heapq.merge(*self._sessions(), key=lambda r: r[0]):
             if at >= self._from:
                 bucket = int(at / beat)
@@ -381,13 +385,16 @@ class Player:
                     second = int(at + self.shift)
                     self._link_rows(second)
             self._take(host, file, number, record)
+            if self.played.lines - lines >= GATHER_LINES:
+                lines = self.played.lines
+                self._append(sink, second)
         self._append(sink, second)
         return self.played
 
     def _sessions(self) -> list[Iterator[tuple[float, str, _File, int, AnyRecord]]]:
         """The records of each run of a collector on each host, one file after the other."""
         grouped: dict[tuple[str, float], list[_File]] = {}
-        for file in sorted(self.files, key=lambda f: (f.head.at, f.path)):
+        for file in sorted(self.files, key=lambda f: (f.head.collector, f.head.file)):
             grouped.setdefault((file.head.host, file.head.collector), []).append(file)
 
         def each(file: _File) -> Iterator[tuple[float, str, _File, int, AnyRecord]]:

@@ -8,6 +8,7 @@ import zlib
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import pyarrow as pa
 import pytest
@@ -89,7 +90,7 @@ class Pairs:
 PAIRS = Source("pairs", "", ("host_load",), 1.0, (Variant("v", ("linux",), lambda ctx: "true", Pairs, "true", ""),))
 SOURCES = {"pairs": PAIRS}
 
-HEAD = {"kind": "recording", "format": 1, "at": AT, "host": "ms2", "collector": AT}
+HEAD = {"kind": "recording", "format": 1, "at": AT, "host": "ms2", "collector": AT, "file": 1}
 START = {
     "kind": "start", "at": AT, "run": 1, "source": "pairs", "variant": "v", "os": "linux", "interval": 1.0,
     "offset": 0.0, "facts": {"sysname": "Linux"}, "command": "true",
@@ -179,7 +180,7 @@ def test_standard_error_and_the_pause_after_a_burst_reach_the_parser(tmp_path):
 
 def test_a_channel_goes_on_over_the_hours_end_and_not_over_a_new_collector(tmp_path):
     a = write(tmp_path / "a.jsonl.gz", HEAD, START, out(1, "begin 1", "end", "begin 2"))
-    later = {**HEAD, "at": AT + 2}
+    later = {**HEAD, "at": AT + 2, "file": 2}
     again = {**START, "at": AT + 2, "continues": True}
     b = write(tmp_path / "b.jsonl.gz", later, again, out(2, "end"))
     assert loads(play(a, b)[0]) == loads(play(b, a)[0]) == [(1, 1), (2, 2)]
@@ -370,6 +371,13 @@ def test_a_bomb_is_refused_without_being_unpacked(tmp_path):
     assert e.value.line == 1
 
 
+def test_memory_does_not_grow_with_what_claims_to_be_one_second(tmp_path, monkeypatch):
+    monkeypatch.setattr(replay, "GATHER_LINES", 100)
+    path = write(tmp_path / "a.jsonl.gz", HEAD, START, *[out(1, "end", *["begin 1", "end"] * 20)] * 50)
+    store, played = play(path)
+    assert (played.lines, len(store.frames) > 10) == (2050, True)
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(st.binary(max_size=400), st.binary(max_size=200).map(gzip.compress)))
 def test_random_bytes_raise_nothing_else(tmp_path, data):
@@ -385,3 +393,14 @@ def test_every_table_shifts_its_times():
     batch = Batch("snapshots", {"dataset": ["p/a"], "snapshot": ["x"], "creation": [1_000_000]}, 50.0)
     moved = replay._shifted(batch, 10.0)
     assert (moved.time, moved.columns["creation"], moved.columns["dataset"]) == (60.0, [11_000_000], ["p/a"])
+
+
+def test_the_docs_name_every_kind_key_and_option():
+    text = (Path(__file__).parents[2] / "docs" / "recording.md").read_text()
+    for model in (replay.Head, replay.Start, replay.Lines, replay.Idle, replay.Lost, replay.End):
+        fields = model.model_fields
+        names = [*get_args(fields["kind"].annotation), *fields]
+        assert [n for n in names if f"`{n}`" not in text] == []
+    for name in ("--store", "--speed", "--host", "--at", "--now"):
+        assert f"`{name}" in text
+        assert name in CliRunner().invoke(zonescope.app, ["replay", "--help"], env={"COLUMNS": "200"}).output
