@@ -186,14 +186,16 @@ def measure(base: Path, hosts: int, hours: int, rounds: int) -> int:
     ask_peer = peer(con, plain)
     ours: dict[str, list[float]] = {}
     theirs: dict[str, list[float]] = {}
+    spent: list[float] = []
     try:
         with Store(folder) as store:
             store.window("zpool_iostat", end - 60, end, points=60)  # attaches; a page's server has done so long ago
             for w in asked:
                 kind, t, a, b, points, where, columns = w
-                at = time.perf_counter()
+                at, cpu = time.perf_counter(), time.process_time()
                 store.window(t, a, b, points=points, where=where, columns=columns)
                 ours.setdefault(kind, []).append(time.perf_counter() - at)
+                spent.append(time.process_time() - cpu)
                 at = time.perf_counter()
                 ask_peer(w)
                 theirs.setdefault(kind, []).append(time.perf_counter() - at)
@@ -213,6 +215,9 @@ def measure(base: Path, hosts: int, hours: int, rounds: int) -> int:
             line("all", everything, [x for v in theirs.values() for x in v]),
         ],
     )
+    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    print(f"CPU per window: p50 {1e3 * percentile(spent, 50):.0f}, p95 {1e3 * percentile(spent, 95):.0f} ms")
+    print(f"load average per core while measuring: {load:.1f}; much over 1, the times above are the machine's")
     return 0 if verdict("p95 of all windows", 1e3 * percentile(everything, 95), 150, "ms") else 1
 
 
