@@ -63,7 +63,7 @@
     if (colors) return colors;
     const style = getComputedStyle(document.documentElement);
     const one = (name) => style.getPropertyValue(`--zs-${name}`).trim() || "#888888";
-    colors = { series: list(style, "series"), heat: list(style, "heat") };
+    colors = { series: list(style, "series"), heat: list(style, "heat"), heat_rest: list(style, "heat-rest"), heat_key: list(style, "heat-key") };
     const names = ["bg", "panel", "raise", "text", "text2", "text3", "accent", "bad", "warn", "warn-fill", "fill",
       "fill-hi", "mark", "rest", "hairline", "line", "grid"];
     for (const n of names) colors[n.replace("-", "_")] = one(n);

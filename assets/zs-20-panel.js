@@ -46,8 +46,11 @@
       this.heat = null;
       if (h.heat) {
         const k = h.heat.bounds.length;
-        this.heat = { rows: k, bounds: h.heat.bounds.map((b) => (b === null ? 0 : b)), counts: new Float32Array(this.cap * k).fill(NaN) };
-        if (arrays.heat) this.heat.counts.set(arrays.heat);
+        const shape = (h.arrays || []).find((a) => a[0] === "heat");
+        const layers = shape && k ? Math.max(1, Math.round(shape[2] / k)) : 1;
+        const map = () => new Float32Array(this.cap * k).fill(NaN);
+        this.heat = { rows: k, bounds: h.heat.bounds.map((b) => (b === null ? 0 : b)), counts: map(), lit: Array.from({ length: layers - 1 }, map) };
+        if (arrays.heat) for (let i = 0; i < n; i++) this.putHeat(i, arrays.heat, i);
       }
       this.events = h.events || [];
       if (!old || old.unit !== h.unit || old.yscale !== h.yscale) this.axis = {};
@@ -56,6 +59,13 @@
       this.setEmpty(h.empty, h.hint);
     }
 
+    /** Column `k` of what was sent (all events, then each lit key's) becomes column `i`. */
+    putHeat(i, sent, k) {
+      const { rows, counts, lit } = this.heat;
+      const from = k * rows * (1 + lit.length);
+      counts.set(sent.subarray(from, from + rows), i * rows);
+      lit.forEach((one, l) => one.set(sent.subarray(from + (l + 1) * rows, from + (l + 2) * rows), i * rows));
+    }
     /** Appends or replaces columns from epoch `at`; a hole stays NaN. False when only a refill can help. */
     tick(at, n, arrays) {
       if (!this.meta) return true;
@@ -75,7 +85,7 @@
         put(this.low, arrays.low || arrays.values);
         put(this.high, arrays.high || arrays.values);
         if (this.heat && arrays.heat) {
-          this.heat.counts.set(arrays.heat.subarray(k * this.heat.rows, (k + 1) * this.heat.rows), i * this.heat.rows);
+          this.putHeat(i, arrays.heat, k);
         }
         if (this.empty && this.has(i)) this.setEmpty("");
       }
@@ -93,8 +103,10 @@
       }
       if (this.heat) {
         const w = this.heat.rows;
-        this.heat.counts.copyWithin(0, k * w, this.n * w);
-        this.heat.counts.fill(NaN, (this.n - k) * w);
+        for (const map of [this.heat.counts, ...this.heat.lit]) {
+          map.copyWithin(0, k * w, this.n * w);
+          map.fill(NaN, (this.n - k) * w);
+        }
       }
       this.start += k * this.step;
       this.n -= k;

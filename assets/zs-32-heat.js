@@ -42,15 +42,28 @@
     return { lut, scale: n ? scale : [], max };
   }
 
-  function ramp(c) {
-    if (!c.heat32) {
-      c.heat32 = Uint32Array.from(c.heat.map((css) => {
-        const [r, g, b] = zs.rgb(css);
-        return (255 << 24) | (b << 16) | (g << 8) | r;
-      }));
-    }
-    return c.heat32;
+  const pack = ([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r;
+  /** Colours of a map by name: all events, the crowd beside lit keys, each lit key. */
+  function ramp(c, name) {
+    c.ramps = c.ramps || {};
+    if (!c.ramps[name]) c.ramps[name] = Uint32Array.from(zs.ramp(name).map((css) => pack(zs.rgb(css))));
+    return c.ramps[name];
   }
+  /** Steps of a ramp, low to high: 'heat', 'rest', or 'key1' … for lit keys, each its own hue. */
+  zs.ramp = (name) => {
+    const c = zs.colors();
+    if (name === "heat") return c.heat;
+    if (name === "rest") return c.heat_rest;
+    if (name === "key1") return c.heat_key;
+    // A further hue: the lit ramp's own lightness, in the colour of a series.
+    const [r, g, b] = zs.rgb(c.series[name === "key2" ? 0 : 5]);
+    const light = (x) => 0.3 * x[0] + 0.59 * x[1] + 0.11 * x[2];
+    return c.heat_key.map((css) => {
+      const aim = light(zs.rgb(css)), own = light([r, g, b]) || 1;
+      const mix = (v) => Math.round(aim <= own ? (v * aim) / own : v + ((255 - v) * (aim - own)) / (255 - own));
+      return `#${[r, g, b].map((v) => zs.clamp(mix(v), 0, 255).toString(16).padStart(2, "0")).join("")}`;
+    });
+  };
 
   /** Bounds shown: [lo, hi] of the axis and the first row that overflows. */
   function shown(p) {
@@ -93,6 +106,30 @@
     return 0;
   }
 
+  function powers(lo, hi) {
+    const out = [];
+    for (let v = 1; v <= hi * 1.001; v *= 8) if (v >= lo * 0.999) out.push([v, zs.fmtExact(v, "B").join("\u2009")]);
+    return out;
+  }
+  function linearTicks(lo, hi, unit, height) {
+    const sc = zs.scale(unit, hi), out = [];
+    const step = zs.niceStep((hi - lo) / sc.div, Math.max(2, height / 50)) * sc.div;
+    for (let k = Math.ceil(lo / step); k * step <= hi * 1.0001; k++) out.push([k * step, `${Number(((k * step) / sc.div).toPrecision(6))}\u2009${sc.unit}`]);
+    return out;
+  }
+  /** Counts of the shown columns, those that share a device pixel summed. */
+  function folded(counts, rows, i0, n, fold, cols) {
+    const cells = new Float32Array(cols * rows);
+    if (fold === 1) cells.set(counts.subarray(i0 * rows, (i0 + n) * rows));
+    else {
+      for (let i = 0; i < n; i++) for (let r = 0; r < rows; r++) {
+        const v = counts[(i0 + i) * rows + r];
+        if (v > 0) cells[Math.floor(i / fold) * rows + r] += v;
+      }
+    }
+    return cells;
+  }
+
   zs.kinds.heat = (p, ctx) => {
     if (!p.heat) return zs.kinds.lines(p, ctx);
     const c = zs.colors();
@@ -101,10 +138,11 @@
     const { H } = p.box;
     const room = over < rows ? OVER + SPACE : 0;
     const ph = p.gd ? p.gd._fullLayout._size.h : H;
-    const ticks = zs.logTicks(lo, hi, unit);
-    zs.axes(p, { range: [lo, hi], log: true, ticks, domain: [0, 1 - room / ph], nogrid: true });
+    const log = p.meta.yscale !== "linear";
+    const ticks = log ? (unit === "B" ? powers(lo, hi) : zs.logTicks(lo, hi, unit)) : linearTicks(lo, hi, unit, p.geo.h);
+    zs.axes(p, { range: [lo, hi], log, ticks, domain: [0, 1 - room / ph], nogrid: true });
     const g = p.geo;
-    zs.setY(p, lo, hi, true);
+    zs.setY(p, lo, hi, log);
     const [i0, i1] = p.columns();
     const n = i1 - i0;
     const dpr = window.devicePixelRatio || 1;
@@ -113,20 +151,24 @@
     const most = Math.max(1, Math.round((x1 - x0) * dpr));
     const fold = Math.max(1, Math.ceil(n / most));
     const cols = Math.ceil(n / fold);
-    const cells = new Float32Array(cols * rows);
-    if (fold === 1) cells.set(counts.subarray(i0 * rows, i1 * rows));
-    else {
-      for (let i = 0; i < n; i++) for (let r = 0; r < rows; r++) {
-        const v = counts[(i0 + i) * rows + r];
-        if (v > 0) cells[Math.floor(i / fold) * rows + r] += v;
-      }
-    }
+    const cells = folded(counts, rows, i0, n, fold, cols);
     const how = (zs.state.sel[`${p.id}.color`] || ["rank"])[0];
-    const pal = ramp(c);
-    const { lut, scale } = coloring(cells, how, pal.length);
+    const lit = p.heat.lit.map((map, l) => {
+      const own = folded(map, rows, i0, n, fold, cols), pal = ramp(c, `key${l + 1}`);
+      return { cells: own, pal, ...coloring(own, how, pal.length) };
+    });
+    const pal = ramp(c, lit.length ? "rest" : "heat");
+    const { lut, scale, max } = coloring(cells, how, pal.length);
     p.scale = { how, scale };
+    p.litScales = [max, ...lit.map((x) => x.max)];
+    /** Colour of a cell: of the lit key that has most of it, else of the crowd. */
+    const color = (at, v) => {
+      let best = null, most = 0;
+      for (const x of lit) if (x.cells[at] > most) [best, most] = [x, x.cells[at]];
+      return best ? best.pal[best.lut[bin(most < 1 ? 1 : most)]] : pal[lut[bin(v < 1 ? 1 : v)]];
+    };
     if (cols && rows) {
-      if (!p.image || p.image.width !== cols || p.image.height !== rows) {
+      if (!p.image || p.image.width !== cols || p.image.height !== rows + 1) {
         p.image = new OffscreenCanvas(cols, rows + 1);
         p.imageData = new ImageData(cols, rows + 1);
         p.pixels = new Uint32Array(p.imageData.data.buffer);
@@ -140,10 +182,13 @@
         for (let r = 0; r < rows; r++) {
           const v = cells[o + r];
           if (!(v > 0)) continue;
-          px[r * cols + i] = pal[lut[bin(v < 1 ? 1 : v)]];
-          if (r >= over) sum += v;
+          px[r * cols + i] = color(o + r, v);
+          if (r >= over) {
+            sum += v;
+            px[rows * cols + i] = px[r * cols + i];
+          }
         }
-        if (sum > 0) px[rows * cols + i] = pal[lut[bin(sum < 1 ? 1 : sum)]];
+        if (sum > 0 && !lit.length) px[rows * cols + i] = pal[lut[bin(sum < 1 ? 1 : sum)]];
       }
       const ictx = p.image.getContext("2d");
       ictx.putImageData(p.imageData, 0, 0);

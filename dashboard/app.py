@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
-from dashboard import export, pages, panels, ranges, shell, tokens
+from dashboard import ask, export, pages, panels, ranges, shell, tokens
 from dashboard.http import Compress, SecurityHeaders
 from dashboard.live import Live
 from dashboard.push import Hub
@@ -110,6 +110,7 @@ def create_app(
     )
     _router(app, live)
     _routes(app, server, hub, live)
+    ask.add_routes(server, live, folder)
     server.add_middleware(Compress)
     server.add_middleware(SecurityHeaders, scripts=app.csp_hashes())
     return app

@@ -138,6 +138,7 @@ MODULES = (
     "dashboard.panels.arc",
     "dashboard.panels.capacity",
     "dashboard.panels.disks",
+    "dashboard.panels.dtrace",
     "dashboard.panels.fleet",
     "dashboard.panels.host",
     "dashboard.panels.migration",

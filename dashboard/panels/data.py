@@ -12,6 +12,7 @@ How each kind reads its series:
   state's colour: NaN where the state does not hold (a zone is amber only while it is capped).
 * heat: `heat` is the map. Series of group "overlay" are lines drawn over it (p50, p99) and not in the table;
   series of group "table" are rows of the table and are not drawn (p99 of each disk).
+* stack: series one on the other, the first at the bottom.
 * forecast: columns reach into the future. The series `used` is the past, `middle` what is likely, `low80` and
   `high80`, `low95` and `high95` are the edges of its bands; marks of style 'warn', 'bad' and 'refused' are limits.
 """
@@ -28,8 +29,8 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
-Kind = Literal["lines", "mirror", "lanes", "heat", "strip", "spark", "forecast"]
-KINDS: tuple[Kind, ...] = ("lines", "mirror", "lanes", "heat", "strip", "spark", "forecast")
+Kind = Literal["lines", "mirror", "lanes", "heat", "strip", "spark", "forecast", "stack"]
+KINDS: tuple[Kind, ...] = ("lines", "mirror", "lanes", "heat", "strip", "spark", "forecast", "stack")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Heat:
-    """`counts` [n columns, n rows] of events per cell (NaN: no sample); `bounds`: lower bound of each row."""
+    """`counts` [n columns, n rows] of events per cell (NaN: no sample); `bounds`: lower bound of each row. More than
+    n rows are layers: the events of each lit key after those of all."""
 
     bounds: tuple[float, ...]
     unit: str

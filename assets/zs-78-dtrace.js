@@ -1,0 +1,637 @@
+/* The DTrace page: the question as a sentence of buttons, start and stop, what runs where, the keys of the window or
+   of one cell, keys lit in the heat map, drilling down. The URL holds the question (q, hosts, every, for, lit, lines,
+   yscale); changing it asks for other data without laying the page anew. */
+(() => {
+  "use strict";
+  const zs = window.zs;
+  const h = zs.h;
+  const THIN = "\u2009", SEP = "\x1f";
+  const KEEP_MS = 10000;
+  const NAMES = ["dtrace_heat", "dtrace_stack", "dtrace_head", "dtrace_keys", "dtrace_flame"];
+  const LINES = ["p50", "p90", "p99", "max"];
+  const S = (zs.dtrace = { q: "", hosts: null, every: 1, for: 600, lit: [], lines: ["p50", "p99"], yscale: "log", cell: null, base: null, head: null, keys: null, busy: "" });
+
+  const root = () => document.getElementById("zs-dtrace");
+  const settings = () => {
+    const el = root();
+    if (!el) return {};
+    if (!el.zsSettings) el.zsSettings = JSON.parse(el.dataset.settings || "{}");
+    return el.zsSettings;
+  };
+  const mine = () => [...zs.panels.values(), ...zs.views.values()].filter((x) => NAMES.includes(x.name));
+  const heat = () => [...zs.panels.values()].find((p) => p.name === "dtrace_heat");
+  const metric = (name) => (settings().catalogue || []).find((m) => m.name === name);
+  const chosen = () => (S.hosts && S.hosts.length ? S.hosts : settings().able || []);
+  const button = (cls, fn, ...children) => {
+    const b = h("button", `zs-button ${cls}`, ...children);
+    b.type = "button";
+    if (fn) b.addEventListener("click", fn);
+    return b;
+  };
+  const menu = (title, near, children) => zs.dialog("zs-menu zs-dtrace-menu", title, children, near);
+  const item = (label, fn, hint, on) => {
+    const b = button(`zs-item${on ? " zs-on" : ""}`, () => {
+      zs.closeDialog();
+      fn();
+    }, h("span", "", label));
+    if (hint) b.append(h("span", "zs-hint", hint));
+    return b;
+  };
+
+  async function post(body) {
+    const base = zs.config().base || "/";
+    const r = await fetch(`${base}api/ask`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    const said = await r.json();
+    if (!r.ok) throw new Error(said.error || r.statusText);
+    return said;
+  }
+  const tried = (promise) => promise.catch((e) => zs.say(String(e.message || e)));
+
+  // -- the URL -----------------------------------------------------------------------------------------------------
+
+  function read() {
+    const q = new URLSearchParams(location.search);
+    const list = (k, by) => (q.get(k) ? q.get(k).split(by) : null);
+    S.q = q.get("q") || settings().standing || "";
+    S.hosts = list("hosts", ",");
+    S.every = Number(q.get("every")) || 1;
+    S.for = Number(q.get("for")) || 600;
+    S.lit = list("lit", "|") || [];
+    S.lines = list("lines", ",") || (q.has("lines") ? [] : ["p50", "p99"]);
+    S.yscale = q.get("yscale") === "linear" ? "linear" : "log";
+    const base = list("base", ",");
+    S.base = base && base.length === 2 && base.every((x) => x > 0) ? base.map(Number) : null;
+  }
+  function write(push) {
+    const q = new URLSearchParams(location.search);
+    const put = (k, v, usual) => (v === usual ? q.delete(k) : q.set(k, v));
+    q.set("q", S.q);
+    put("hosts", (S.hosts || []).join(","), "");
+    put("every", String(S.every), "1");
+    put("for", String(S.for), "600");
+    put("lit", S.lit.join("|"), "");
+    put("lines", S.lines.join(","), "p50,p99");
+    put("yscale", S.yscale, "log");
+    put("base", S.base ? S.base.map((v) => Math.round(v)).join(",") : "", "");
+    const url = `${location.pathname}?${q.toString().replace(/%2F/g, "/").replace(/%3A/g, ":").replace(/%2C/g, ",").replace(/%3D/g, "=")}`;
+    if (url === location.pathname + location.search) return;
+    if (push) history.pushState({ zs: true }, "", url);
+    else history.replaceState(history.state, "", url);
+  }
+  function queryOf(x) {
+    const common = { question: S.q, host: chosen() };
+    const [a, b] = zs.range();
+    const span = Math.max(1, Math.round(b - a));
+    if (x.name === "dtrace_heat") return { ...common, lit: S.lit, lines: S.lines, scale: S.yscale };
+    if (x.name === "dtrace_stack") return { ...common, interval: S.every };
+    if (x.name === "dtrace_keys") return { ...common, span, ...(S.cell ? { cell: S.cell } : {}) };
+    if (x.name === "dtrace_flame") return { ...common, span, ...(S.base ? { base: S.base } : {}) };
+    return common;
+  }
+  function apply() {
+    if (!root()) return;
+    let changed = false;
+    for (const x of mine()) {
+      const next = queryOf(x);
+      if (JSON.stringify(next) === JSON.stringify(x.query)) continue;
+      if (next.question !== x.query.question) delete zs.state.y[x.id];
+      x.query = next;
+      x.el.dataset.query = JSON.stringify(next);
+      if (x.axis) x.axis.y = null;
+      changed = true;
+    }
+    if (changed) zs.rewatch(true);
+    bar();
+  }
+  zs.dtraceApply = (push) => {
+    write(push);
+    apply();
+  };
+  /** Another question: a new entry in the history of the browser. */
+  function go(id, hosts) {
+    S.q = id;
+    if (hosts) S.hosts = hosts;
+    S.lit = [];
+    S.cell = null;
+    write(true);
+    apply();
+  }
+  zs.on("url", () => {
+    if (!root()) return;
+    read();
+    S.cell = null;
+    apply();
+  });
+  zs.on("range", () => {
+    S.cell = null;
+    apply();
+  });
+
+  /** The same question broken down otherwise; `fix` is [[field, op, value], ...]. */
+  const changed = (by, fix) => post({ do: "question", question: S.q, by, fix: fix || [] });
+
+  // -- start, stop, keep -------------------------------------------------------------------------------------------
+
+  const requests = () => (S.head && S.head.id === S.q && S.head.requests) || [];
+  async function start() {
+    S.busy = "asking";
+    paintHead();
+    try {
+      const { request } = await post({ do: "start", question: S.q, hosts: chosen(), interval: S.every, duration: S.for });
+      S.asked = { id: request, q: S.q, at: performance.now() };
+      if (zs.state.to !== "now" || zs.state.paused) zs.setRange("now-300s", "now");
+    } catch (e) {
+      zs.say(String(e.message || e));
+    }
+    S.busy = "";
+    paintHead();
+  }
+  const stop = (some = requests()) => Promise.all(some.map((r) => tried(post({ do: "stop", request: r.id }))));
+  const keep = () => {
+    if (document.hidden || !root()) return;
+    for (const r of requests()) tried(post({ do: "keep", request: r.id }));
+  };
+  setInterval(keep, KEEP_MS);
+  zs.on("visibility", keep);
+
+  /** Goes on to another question: what ran for this one is stopped, and the new one started where it ran. */
+  async function follow(id, hosts) {
+    const running = requests();
+    const standing = S.q === settings().standing && !running.length;
+    go(id, hosts);
+    if (running.length || standing) {
+      stop(running);
+      if (id !== settings().standing) await start();
+    }
+  }
+  const drill = (by, fix, hosts) => tried(changed(by, fix).then((x) => follow(x.question, hosts)));
+
+  // -- the sentence as buttons -------------------------------------------------------------------------------------
+
+  const UNIT_STEP = { ns: [["µs", 1e3], ["ms", 1e6], ["s", 1e9]], B: [["B", 1], ["KiB", 1024], ["MiB", 1048576]] };
+  function metricMenu(near) {
+    menu("What happens", near, (settings().catalogue || []).map((m) => item(m.noun, () => {
+      const has = (f) => m.fields.some((x) => x.name === f);
+      const d = S.head;
+      const by = d ? d.by.filter(has) : [];
+      const numeric = m.fields.filter((f) => f.kind === "numeric").map((f) => f.name);
+      if (!by.some((f) => numeric.includes(f)) && numeric.includes("latency")) by.push("latency");
+      if (!by.length && m.fields.length) by.push(m.fields[0].name);
+      follow(m.fields.length ? `${m.name}/by=${by.join(",")}` : m.name);
+    }, m.meaning, S.head && S.head.metric === m.name)));
+  }
+  function fieldMenu(near, replace) {
+    const d = S.head, m = metric(d.metric);
+    const rest = d.by.filter((f) => f !== replace);
+    const hasNumeric = rest.some((f) => (m.fields.find((x) => x.name === f) || {}).kind === "numeric");
+    const discrete = rest.filter((f) => (m.fields.find((x) => x.name === f) || {}).kind === "discrete").length;
+    const open = m.fields.filter((f) => !rest.includes(f.name) && (f.kind === "numeric" ? !hasNumeric : discrete < 3));
+    menu("Broken down by", near, [
+      ...open.map((f) => item(f.name.replace("_", " "), () => drill([...rest, f.name], []), f.meaning, f.name === replace)),
+      replace && rest.length ? item(`not by ${replace.replace("_", " ")}`, () => drill(rest, [])) : null,
+    ].filter(Boolean));
+  }
+  function filterMenu(near) {
+    const d = S.head, m = metric(d.metric);
+    const field = h("select", "zs-input"), op = h("select", "zs-input"), value = h("input", "zs-input"), unit = h("select", "zs-input");
+    const known = h("datalist");
+    known.id = "zs-dtrace-values";
+    value.setAttribute("list", known.id);
+    value.setAttribute("aria-label", "value");
+    const fill = (el, pairs) => el.replaceChildren(...pairs.map(([v, t]) => {
+      const o = h("option", "", t);
+      o.value = v;
+      return o;
+    }));
+    fill(field, m.fields.map((f) => [f.name, f.name.replace("_", " ")]));
+    const of = () => m.fields.find((f) => f.name === field.value);
+    const set = () => {
+      const f = of(), numeric = f.kind === "numeric";
+      fill(op, numeric ? [[">=", "at least"], ["<", "under"]] : [["=", "is"], ["!=", "is not"]]);
+      fill(unit, (UNIT_STEP[f.unit] || [[f.unit, 1]]).map(([name, k]) => [String(k), name]));
+      unit.hidden = !numeric;
+      const at = S.keys ? S.keys.fields.indexOf(f.name) : -1;
+      fill(known, at < 0 ? [] : [...new Set(S.keys.keys.map((k) => k.values[at]))].map((v) => [v, v]));
+    };
+    field.addEventListener("change", set);
+    set();
+    const done = () => {
+      const f = of();
+      const v = f.kind === "numeric" ? String(Math.round(Number(value.value) * Number(unit.value))) : value.value;
+      zs.closeDialog();
+      drill(d.by, [[f.name, op.value, v]]);
+    };
+    value.addEventListener("keydown", (e) => {
+      if (e.key === "Enter") {
+        e.preventDefault();
+        done();
+      }
+    });
+    zs.dialog("zs-dtrace-filter", "Filter", [h("div", "zs-row", field, op, value, unit, known), button("zs-primary", done, "Add")], near);
+    value.focus();
+  }
+  function hostMenu(near) {
+    const d = S.head;
+    const now = new Set(chosen());
+    const done = () => {
+      S.hosts = d.hosts.map((x) => x.name).filter((n) => now.has(n));
+      S.cell = null;
+      zs.dtraceApply(true);
+    };
+    const rows = d.hosts.map((x) => {
+      const box = h("input");
+      box.type = "checkbox";
+      box.checked = now.has(x.name);
+      box.addEventListener("change", () => (box.checked ? now.add(x.name) : now.delete(x.name)));
+      const why = !x.up ? "not up" : !x.knows ? "no dtrace" : !x.allowed ? "not allowed in hosts.toml" : x.state;
+      return h("label", "zs-item zs-dtrace-pick", box, h("span", "", x.name), h("span", "zs-hint", why));
+    });
+    menu("Hosts", near, [...rows, item("Use these", done)]);
+  }
+  const chooser = (label, options, now, put) => {
+    const b = button("", () => menu(label, b, options.map(([v, t]) => item(t, () => {
+      put(v);
+      zs.dtraceApply(false);
+    }, "", v === now))), h("b", "", (options.find((o) => o[0] === now) || [now, `${now}${THIN}s`])[1]), zs.icon("down"));
+    b.setAttribute("aria-label", label);
+    return b;
+  };
+  const word = (s) => h("span", "zs-dtrace-word", s);
+  const segments = (label, options, on, put) => {
+    const el = h("div", "zs-segments");
+    el.setAttribute("role", "group");
+    el.setAttribute("aria-label", label);
+    for (const [v, t] of options) {
+      const b = button("", () => {
+        put(v);
+        zs.dtraceApply(false);
+        for (const p of zs.panels.values()) zs.invalidate(p);
+        bar(true);
+      }, t);
+      b.setAttribute("aria-pressed", String(on(v)));
+      el.append(b);
+    }
+    return el;
+  };
+  function colouring(v) {
+    const p = heat();
+    if (!p) return "rank";
+    const key = `${p.id}.color`;
+    if (v) {
+      if (v === "rank") delete zs.state.sel[key];
+      else zs.state.sel[key] = [v];
+      zs.saveState(false);
+    }
+    return (zs.state.sel[key] || ["rank"])[0];
+  }
+
+  let painted = "";
+  function bar(force) {
+    const el = document.getElementById("zs-dtrace-bar"), d = S.head;
+    if (!el || !d || d.id !== S.q) return;
+    const key = JSON.stringify([d.id, d.where, d.by, chosen(), S.every, S.for, S.lines, S.yscale, colouring(), d.hosts.map((x) => x.name)]);
+    if (el.firstChild && key === painted && !force) return;
+    painted = key;
+    root().dataset.mode = d.mode;
+    const m = metric(d.metric);
+    const first = [];
+    const what = button("zs-dtrace-metric", () => metricMenu(what), h("b", "", m ? m.noun : d.metric), zs.icon("down"));
+    first.push(what);
+    if (m && m.fields.length) {
+      d.where.forEach((p, i) => {
+        const off = button("zs-icon-button zs-dtrace-off", () => follow(p.without), zs.icon("close"));
+        off.title = `without ${p.field} ${p.value}`;
+        off.setAttribute("aria-label", off.title);
+        first.push(word(i ? "and" : "of"), h("span", "zs-dtrace-chip", p.field ? `${p.field.replace("_", " ")} ${p.word} ` : "", h("b", "", p.value), off));
+      });
+      const add = button("zs-dtrace-add", () => filterMenu(add), zs.icon("plus"), h("span", "", "filter"));
+      first.push(add, word("broken down by"));
+      d.by.forEach((f, i) => {
+        const b = button("zs-dtrace-by", () => fieldMenu(b, f), h("b", "", f.replace("_", " ")), zs.icon("down"));
+        if (i) first.push(word("and"));
+        first.push(b);
+      });
+      const more = button("zs-dtrace-add", () => fieldMenu(more, null), zs.icon("plus"));
+      more.title = "Break down by one more field";
+      more.setAttribute("aria-label", more.title);
+      if (d.by.length < 4) first.push(more);
+    }
+    const names = chosen();
+    const on = button("zs-dtrace-on", () => hostMenu(on), h("b", "", names.length > 4 ? `${names.length} hosts` : names.join(", ") || "no host"), zs.icon("down"));
+    first.push(word("on"), on, word("every"), chooser("Interval", [[1, `1${THIN}s`], [5, `5${THIN}s`], [10, `10${THIN}s`], [60, `60${THIN}s`]], S.every, (v) => (S.every = v)),
+      word("for"), chooser("Duration", [[60, `1${THIN}min`], [600, `10${THIN}min`], [1800, `30${THIN}min`], [3600, `1${THIN}h`]], S.for, (v) => (S.for = v)));
+    const second = d.mode !== "heat" ? [] : [
+      segments("Percentiles", LINES.map((x) => [x, x]), (v) => S.lines.includes(v), (v) => (S.lines = LINES.filter((x) => (x === v) !== S.lines.includes(x)))),
+      segments("Axis", [["log", "Log"], ["linear", "Linear"]], (v) => S.yscale === v, (v) => (S.yscale = v)),
+      segments("Colour", [["rank", "Rank"], ["sqrt", "Square root"], ["linear", "Linear"]], (v) => colouring() === v, colouring),
+    ];
+    el.replaceChildren(h("div", "zs-dtrace-sentence", ...first), h("div", "zs-dtrace-how", ...second));
+    const p = heat();
+    if (p) {
+      const t = d.numeric ? d.numeric[0].toUpperCase() + d.numeric.slice(1) : "Latency";
+      zs.text(p.el.querySelector(".zs-panel-title"), t);
+    }
+  }
+
+  // -- the head: state, start and stop -----------------------------------------------------------------------------
+
+  const plural = (n, s) => `${n} ${s}${n === 1 ? "" : "s"}`;
+  function paintHead() {
+    const v = [...zs.views.values()].find((x) => x.name === "dtrace_head");
+    if (v && v.el.zsParts && S.head) paint(v.el, S.head);
+  }
+  zs.view("dtrace_head", (el, d) => {
+    if (!el.zsParts) {
+      const p = (el.zsParts = { state: h("b", "", ""), detail: h("span", "", ""), dot: zs.icon("dot") });
+      p.go = button("zs-dtrace-go", () => (p.go.dataset.do === "stop" ? stop() : start()), (p.icon = zs.icon("run")), (p.word = h("span", "", "Start")));
+      p.link = button("zs-dtrace-link", () => zs.copy(zs.linkHere(), "Link"), zs.icon("link"), h("span", "", "Copy link"));
+      p.line = h("span", "zs-dtrace-state", p.dot, p.state, p.detail);
+      el.append(p.link, h("span", "zs-dtrace-run", p.line, p.go));
+      read();
+      painted = "";
+      apply();
+    }
+    S.head = d;
+    if (d.problem) zs.text(el.zsParts.state, d.problem);
+    else paint(el, d);
+  });
+  function paint(el, d) {
+    const p = el.zsParts;
+    const h1 = el.parentElement && el.parentElement.querySelector("h1");
+    if (h1) zs.text(h1, d.sentence);
+    const current = d.id === S.q;
+    const under = current ? d.requests : [];
+    const fresh = S.asked && S.asked.q === S.q && performance.now() - S.asked.at < 5000;
+    const refused = d.hosts.filter((x) => x.chosen && x.state === "refused").length;
+    let state = "", detail = "";
+    if (current && d.running.length) {
+      state = under.length || d.id !== settings().standing ? `Running on ${plural(d.running.length, "host")}` : `Always running on ${plural(d.running.length, "host")}`;
+      if (d.ends) detail = `, ends in ${zs.span(Math.max(0, d.ends - zs.now()))}`;
+    } else if (under.length || S.busy || fresh) state = "Starting";
+    else if (refused) state = `Refused by ${plural(refused, "host")}`;
+    else state = "Not running";
+    p.line.dataset.state = d.running.length && current ? "running" : under.length ? "asked" : "";
+    zs.text(p.state, state);
+    zs.text(p.detail, detail);
+    const stops = under.length > 0;
+    p.go.dataset.do = stops ? "stop" : "start";
+    p.go.className = `zs-button zs-dtrace-go ${stops ? "zs-stop" : "zs-primary"}`;
+    p.icon.className = `zs-i zs-i-${stops ? "stop" : "run"}`;
+    zs.text(p.word, stops ? "Stop" : "Start");
+    p.go.hidden = d.id === settings().standing && !stops && d.running.length === chosen().length;
+    bar();
+    hosts(d);
+  }
+  function hosts(d) {
+    const el = document.getElementById("zs-dtrace-hosts");
+    if (!el) return;
+    if (!el.zsList) {
+      el.zsList = h("div", "zs-dtrace-list");
+      el.append(h("h2", "zs-panel-title", "Running on"), el.zsList, h("p", "zs-hint", "Ends by itself after its time, over 25\u2009% of a CPU or 1000 drops a second, and a minute after nobody looks."));
+    }
+    const WORD = { running: "running", asked: "starting", refused: "refused", ended: "ended" };
+    zs.keyed(el.zsList, d.hosts.filter((x) => x.chosen), (x) => x.name, (x) => {
+      const parts = { name: h("b", "", x.name), what: h("span", "", ""), rate: h("span", "zs-n", ""), drops: h("span", "zs-n", "") };
+      const row = h("div", "zs-dtrace-host", parts.name, parts.what, parts.rate, parts.drops);
+      row.zsParts = parts;
+      return row;
+    }, (row, x) => {
+      const p = row.zsParts;
+      row.dataset.state = x.state;
+      const silent = !x.up ? "not up" : !x.knows ? "has no dtrace source" : !x.allowed ? "not allowed in hosts.toml" : "not running";
+      zs.text(p.what, x.state ? WORD[x.state] + (x.why ? `: ${x.why}` : "") : silent);
+      p.what.title = x.why || "";
+      zs.text(p.rate, x.rate === null ? "" : `${zs.sig(x.rate, "")}${d.unit === "B" ? " B" : ""}/s`);
+      zs.text(p.drops, x.drops === null ? "" : `${zs.sig(x.drops, "")} drops`);
+      p.drops.classList.toggle("zs-warn", x.drops > 0);
+    });
+  }
+
+  // -- keys of the window, or of one cell --------------------------------------------------------------------------
+
+  function light(id, add) {
+    if (add) S.lit = S.lit.includes(id) ? S.lit.filter((x) => x !== id) : [...S.lit, id].slice(-3);
+    else S.lit = S.lit.length === 1 && S.lit[0] === id ? [] : [id];
+    zs.dtraceApply(false);
+    if (S.keys) keys(S.keysEl, S.keys);
+  }
+  zs.dtraceLight = light;
+  function drillMenu(near, key) {
+    const d = S.head, m = metric(d.metric);
+    if (!m || !m.fields.length) return;
+    const fix = [], only = [];
+    S.keys.fields.forEach((f, i) => (f === "host" ? only.push(key.values[i]) : fix.push([f, "=", key.values[i]])));
+    const kind = (f) => (m.fields.find((x) => x.name === f) || {}).kind;
+    const numeric = d.by.filter((f) => kind(f) === "numeric");
+    const fixed = new Set([...d.where.map((p) => p.field), ...fix.map((f) => f[0])]);
+    const next = m.fields.filter((f) => f.kind === "discrete" && !fixed.has(f.name));
+    const others = m.fields.filter((f) => f.kind === "numeric" && !numeric.includes(f.name));
+    const hosts = only.length ? only : null;
+    menu("Drill down", near, [
+      h("h3", "", `Of ${key.values.join(" ")}, by`),
+      ...next.map((f) => item(f.name.replace("_", " "), () => drill([f.name, ...numeric], fix, hosts), f.meaning)),
+      ...others.map((f) => item(f.name, () => drill([f.name], fix, hosts), f.meaning)),
+      numeric.length ? item("nothing else", () => drill(numeric, fix, hosts), numeric[0]) : null,
+    ].filter(Boolean));
+  }
+  const amount = (n, unit) => (unit === "B" ? zs.fmtText(n, "B") : zs.sig(n, "").replace(/\B(?=(\d{3})+(?!\d))/g, n >= 10000 ? THIN : ""));
+  const count = (n, unit) => (unit === "B" ? zs.fmtText(n, "B") : n >= 10000 ? String(n).replace(/\B(?=(\d{3})+(?!\d))/g, THIN) : String(n));
+  const bounds = (lo, hi, unit) => {
+    const a = zs.fmt(lo, unit), b = hi === null ? null : zs.fmt(hi, unit);
+    if (!b) return `over ${a.join(THIN)}`;
+    return a[1] === b[1] ? `${a[0]} to ${b.join(THIN)}` : `${a.join(THIN)} to ${b.join(THIN)}`;
+  };
+
+  zs.view("dtrace_keys", (el, d) => {
+    S.keys = d;
+    S.keysEl = el;
+    keys(el, d);
+  });
+  function keys(el, d) {
+    if (!el.zsParts) {
+      const p = (el.zsParts = { title: h("h2", "zs-panel-title", ""), sub: h("p", "zs-dtrace-sub", ""), head: h("tr"), body: h("tbody"), foot: h("tr"), more: h("p", "zs-hint", "") });
+      p.whole = button("zs-dtrace-whole", () => cell(null), "Whole window");
+      p.percentiles = h("dl", "zs-dtrace-percentiles");
+      p.table = h("table", "zs-table zs-dtrace-keys", h("thead", "", p.head), p.body, h("tfoot", "", p.foot));
+      p.hint = h("p", "zs-hint", "Click a key to light it, Shift+click to add one, right-click to fix it and break down by something else.");
+      el.append(h("div", "zs-panel-head", p.title, p.whole), p.sub, p.percentiles, h("div", "zs-dtrace-scroll", p.table), p.more, p.hint);
+      p.body.addEventListener("click", (e) => {
+        const tr = e.target.closest("tr[data-id]");
+        if (!tr) return;
+        const b = e.target.closest(".zs-dtrace-drill");
+        if (b) drillMenu(b, tr.zsKey);
+        else light(tr.dataset.id, e.shiftKey || e.ctrlKey || e.metaKey);
+      });
+      p.body.addEventListener("contextmenu", (e) => {
+        const tr = e.target.closest("tr[data-id]");
+        if (!tr) return;
+        e.preventDefault();
+        drillMenu(tr.querySelector(".zs-dtrace-drill"), tr.zsKey);
+      });
+      p.body.addEventListener("keydown", (e) => {
+        const tr = e.target.closest("tr[data-id]");
+        if (!tr || e.target !== tr) return;
+        const to = e.key === "ArrowDown" || e.key === "j" ? tr.nextSibling : e.key === "ArrowUp" || e.key === "k" ? tr.previousSibling : null;
+        if (to) {
+          to.focus();
+          light(to.dataset.id, false);
+        } else if (e.key === "Enter") light(tr.dataset.id, e.shiftKey);
+        else return;
+        e.preventDefault();
+        e.stopPropagation();
+      });
+    }
+    const p = el.zsParts;
+    const fields = d.fields.length ? d.fields : [""];
+    const timed = d.mode === "heat";
+    const unit = d.unit === "B" ? "bytes" : "events";
+    zs.text(p.title, d.cell ? "One bucket" : "Keys");
+    p.whole.hidden = !d.cell;
+    zs.text(p.sub, d.cell ? `${zs.hms(d.from)} to ${zs.hms(d.to)}, ${bounds(d.cell[2], d.cell[3], d.span)}, ${count(d.sum, d.unit)} ${d.unit === "B" ? "" : "events"}` : `${plural(d.keys.length + d.more, "key")}, ${count(d.sum, d.unit)}${d.unit === "B" ? "" : " events"} in ${zs.span(d.to - d.from)}`);
+    p.percentiles.hidden = !d.percentiles.length || Boolean(d.cell);
+    zs.keyed(p.percentiles, d.percentiles, (x) => x.name, (x) => {
+      const node = h("div", "", h("dt", "", x.name), h("dd", "", ""));
+      return node;
+    }, (node, x) => {
+      zs.text(node.lastChild, x.name === "max" ? `< ${zs.fmtText(x.high, x.unit)}` : zs.fmtText(x.value, x.unit));
+      node.title = `in the bucket ${bounds(x.low, x.high, x.unit)}`;
+    });
+    const headKey = fields.join() + timed + unit;
+    if (p.headKey !== headKey) {
+      p.headKey = headKey;
+      const wide = fields.map((f) => h("th", "zs-name", f.replace("_", " ") || "all"));
+      p.head.replaceChildren(h("th"), ...wide, h("th", "zs-n", unit), h("th", "", ""), h("th", "zs-n", "share"), ...(timed ? [h("th", "zs-n", "p99")] : []), h("th"));
+      p.body.replaceChildren();
+      p.body.zsKeyed = new Map();
+    }
+    const top = d.keys.length ? d.keys[0].share : 1;
+    zs.keyed(p.body, d.keys, (k) => k.id, (k) => {
+      const tr = h("tr");
+      tr.dataset.id = k.id;
+      tr.tabIndex = 0;
+      const parts = { box: h("i", "zs-dtrace-box"), n: h("td", "zs-n", ""), bar: h("i"), share: h("td", "zs-n", ""), p99: h("td", "zs-n", "") };
+      const deeper = button("zs-icon-button zs-dtrace-drill", null, zs.icon("zoom-in"));
+      deeper.title = "Of these, by …";
+      deeper.setAttribute("aria-label", `Drill down into ${k.values.join(" ")}`);
+      tr.append(h("td", "", parts.box), ...(k.values.length ? k.values : ["all"]).map((v) => h("td", "zs-name zs-mono", v === "" ? "–" : v)), parts.n, h("td", "zs-dtrace-share", parts.bar), parts.share, ...(timed ? [parts.p99] : []), h("td", "", deeper));
+      tr.zsParts = parts;
+      return tr;
+    }, (tr, k) => {
+      const q = tr.zsParts;
+      tr.zsKey = k;
+      const at = S.lit.indexOf(k.id);
+      tr.classList.toggle("zs-lit", at >= 0);
+      tr.setAttribute("aria-selected", String(at >= 0));
+      const color = at >= 0 ? zs.ramp(`key${at + 1}`)[3] : "";
+      q.box.style.background = q.bar.style.background = color;
+      zs.text(q.n, count(k.count, d.unit));
+      q.bar.style.width = `${Math.max(1, (100 * k.share) / top).toFixed(1)}%`;
+      zs.text(q.share, k.share < 0.01 ? `< 1${THIN}%` : `${Math.round(100 * k.share)}${THIN}%`);
+      zs.text(q.p99, k.p99 === null ? "–" : zs.fmtText(k.p99, d.span));
+    });
+    const cells = [h("td"), ...fields.map((_, i) => h("td", "", i ? "" : "sum")), h("td", "zs-n", count(d.sum, d.unit)), h("td"), h("td", "zs-n", d.sum ? `100${THIN}%` : ""), ...(timed ? [h("td")] : []), h("td")];
+    p.foot.replaceChildren(...cells);
+    zs.text(p.more, d.more ? `and ${d.more} more keys with ${amount(d.rest, d.unit)}` : "");
+    p.more.hidden = !d.more;
+  }
+
+  // -- a cell of the map -------------------------------------------------------------------------------------------
+
+  function cell(found) {
+    S.cell = found ? [found.t0, found.t1, found.lo, Number.isFinite(found.hi) ? found.hi : null] : null;
+    apply();
+    for (const p of zs.panels.values()) if (p.name === "dtrace_heat") zs.invalidate(p);
+  }
+  zs.dtraceCell = cell;
+  let pressed = null;
+  const plot = (e) => e.target.closest && e.target.closest(".zs-panel[data-panel=dtrace_heat] .zs-over");
+  document.addEventListener("pointerdown", (e) => {
+    pressed = plot(e) ? [e.clientX, e.clientY] : null;
+  }, true);
+  document.addEventListener("click", (e) => {
+    const p = plot(e) && heat();
+    if (!p || !p.geo || !pressed || Math.hypot(e.clientX - pressed[0], e.clientY - pressed[1]) >= 5) return;
+    const r = p.plot.getBoundingClientRect();
+    const found = zs.cellAt(p, p.tx(e.clientX - r.left), e.clientY - r.top);
+    zs.pin(null, p);
+    cell(found && found.count > 0 ? found : null);
+  });
+
+  const plain = zs.kinds.heat;
+  zs.kinds.heat = (p, ctx) => {
+    plain(p, ctx);
+    if (p.name !== "dtrace_heat" || !p.heat || !p.cells) return;
+    legend(p);
+    if (!S.cell || !p.py) return;
+    const [t0, t1, lo, hi] = S.cell;
+    const x0 = p.px(t0), x1 = Math.max(p.px(t1), x0 + 3);
+    if (x1 < p.geo.x || x0 > p.geo.x + p.geo.w) return;
+    const y0 = hi === null ? p.geo.y - 15 : p.py(hi), y1 = hi === null ? p.geo.y - 7 : p.py(Math.max(lo, p.cells.lo));
+    ctx.strokeStyle = zs.colors().text;
+    ctx.lineWidth = 2;
+    ctx.strokeRect(x0 - 1, y0 - 1, x1 - x0 + 2, y1 - y0 + 2);
+  };
+  /** Scales in the panel's head: the crowd, then each lit key, from one event to the fullest cell. */
+  function legend(p) {
+    const lit = p.heat.lit.length;
+    const scales = p.litScales || [];
+    const key = `${lit} ${scales.join()} ${S.lit.join("|")} ${zs.theme()}`;
+    const state = p.el.querySelector(".zs-panel-state");
+    if (!state || state.dataset.key === key) return;
+    state.dataset.key = key;
+    const scale = (name, label, most) => h("span", "zs-dtrace-scale", label ? h("span", "", label) : "", "1 ", h("span", "zs-dtrace-ramp", ...zs.ramp(name).map((color) => {
+      const i = h("i");
+      i.style.background = color;
+      return i;
+    })), ` ${Math.round(most || 0)}`);
+    state.replaceChildren(scale(lit ? "rest" : "heat", lit ? "all others" : "events", scales[0]),
+      ...S.lit.slice(0, lit).map((id, i) => scale(`key${i + 1}`, id.split(SEP).join(" "), scales[i + 1])));
+    const width = `one column is ${zs.span(p.step)}`;
+    zs.text(p.el.querySelector(".zs-panel-sub"), width);
+  }
+
+  // -- keys stacked over time --------------------------------------------------------------------------------------
+
+  zs.kinds.stack = (p, ctx) => {
+    const c = zs.colors();
+    const [i0, i1] = p.columns();
+    const rows = p.meta.series.length;
+    const picked = p.meta.series.map((s) => p.selected(s));
+    let hi = 0;
+    for (let i = i0; i < i1; i++) {
+      let sum = 0;
+      for (let r = 0; r < rows; r++) if (picked[r]) sum += p.values[r * p.cap + i] || 0;
+      if (sum > hi) hi = sum;
+    }
+    hi = hi * 1.05 || 1;
+    const sc = (p.yscaled = zs.scale(p.meta.unit, hi));
+    const step = zs.niceStep(hi / sc.div, Math.max(2, p.geo.h / 40));
+    const ticks = [];
+    for (let k = 0; k * step * sc.div <= hi; k++) ticks.push([k * step * sc.div, `${Number((k * step).toPrecision(4))}`]);
+    zs.axes(p, { range: [0, hi], log: false, ticks, domain: [0, 1] });
+    const g = p.geo;
+    zs.setY(p, 0, hi, false);
+    p.bottom = g.y + g.h;
+    zs.clip(ctx, g);
+    const base = new Float64Array(i1 - i0);
+    const reach = Math.max(1, p.cadence || 1);
+    p.series = [];
+    for (let r = 0; r < rows; r++) {
+      if (!picked[r]) continue;
+      const tops = new Float32Array(i1 - i0).fill(NaN);
+      ctx.fillStyle = zs.seriesColor(p.meta.series[r], c);
+      for (let i = i0; i < i1; i++) {
+        const v = p.values[r * p.cap + i];
+        if (v !== v) continue;
+        const y0 = p.py(base[i - i0]), y1 = p.py((base[i - i0] += v));
+        const x0 = p.px(p.start + (i - reach + 1) * p.step), x1 = p.px(p.start + (i + 1) * p.step);
+        ctx.fillRect(x0, y1, x1 - x0 + 0.3, y0 - y1);
+        tops[i - i0] = y1;
+      }
+      p.series.push({ r, s: p.meta.series[r], y: (i) => tops[i - i0] });
+    }
+    ctx.restore();
+    zs.paintGaps(p, ctx, g.y, p.bottom);
+    zs.paintEvents(p, ctx, g.y, p.bottom);
+  };
+})();
