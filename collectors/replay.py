@@ -380,6 +380,7 @@ class Player:
                     if self._speed:
                         stop.wait(max(0.0, began + (at - self._from) / self._speed - time.monotonic()))
                     if stop.is_set():
+                        self.played.last = second
                         break
                 if int(at + self.shift) != second:
                     second = int(at + self.shift)

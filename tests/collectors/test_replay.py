@@ -223,13 +223,15 @@ def test_times_move_to_now_and_the_pace_is_kept(tmp_path):
 def test_stop_ends_a_playing(tmp_path):
     path = write(tmp_path / "a.jsonl.gz", HEAD, START, out(1, "begin 1", "end"), out(5000, "begin 2", "end"))
     store, stop = Memory(), threading.Event()
-    thread = threading.Thread(target=lambda: Player([path], SOURCES, speed=1.0).play(store, stop))
+    player = Player([path], SOURCES, speed=1.0)
+    thread = threading.Thread(target=lambda: player.play(store, stop))
     thread.start()
     wait_for(lambda: store.rows("host_load"), "the first row")
     stop.set()
     thread.join(5)
     assert not thread.is_alive()
-    assert len(store.rows("host_load")) == 1
+    assert loads(store) == [(1, 1)]
+    assert player.played.last == AT + 1
 
 
 def test_a_history_that_has_the_time_already_is_left_alone(tmp_path):
