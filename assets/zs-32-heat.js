@@ -5,6 +5,7 @@
   "use strict";
   const zs = window.zs;
   const OVER = 8, SPACE = 7; // overflow row and the room under it, px
+  const PARTS = 12; // of a cell's height, where keys are lit
 
   /** lut[count bin] -> step of the ramp; also the counts at the ends and thirds for the scale. */
   const BINS = 4096, HALF = 2048;
@@ -161,16 +162,23 @@
     const { lut, scale, max } = coloring(cells, how, pal.length);
     p.scale = { how, scale };
     p.litScales = [max, ...lit.map((x) => x.max)];
-    /** Colour of a cell: of the lit key that has most of it, else of the crowd. */
-    const color = (at, v) => {
-      let best = null, most = 0;
-      for (const x of lit) if (x.cells[at] > most) [best, most] = [x, x.cells[at]];
-      return best ? best.pal[best.lut[bin(most < 1 ? 1 : most)]] : pal[lut[bin(v < 1 ? 1 : v)]];
+    // A cell is coloured from below by the share of each lit key in it, one event by a twelfth at least.
+    const parts = lit.length ? PARTS : 1;
+    const paint = (px, row, i, at, v) => {
+      const crowd = pal[lut[bin(v < 1 ? 1 : v)]];
+      let part = parts - 1;
+      for (const x of lit) {
+        const own = x.cells[at];
+        if (!(own > 0)) continue;
+        const shade = x.pal[x.lut[bin(own < 1 ? 1 : own)]];
+        for (let k = Math.max(1, Math.round((parts * own) / v)); k > 0 && part >= 0; k--) px[(row * parts + part--) * cols + i] = shade;
+      }
+      for (; part >= 0; part--) px[(row * parts + part) * cols + i] = crowd;
     };
     if (cols && rows) {
-      if (!p.image || p.image.width !== cols || p.image.height !== rows + 1) {
-        p.image = new OffscreenCanvas(cols, rows + 1);
-        p.imageData = new ImageData(cols, rows + 1);
+      if (!p.image || p.image.width !== cols || p.image.height !== (rows + 1) * parts) {
+        p.image = new OffscreenCanvas(cols, (rows + 1) * parts);
+        p.imageData = new ImageData(cols, (rows + 1) * parts);
         p.pixels = new Uint32Array(p.imageData.data.buffer);
       }
       const px = p.pixels;
@@ -182,11 +190,10 @@
         for (let r = 0; r < rows; r++) {
           const v = cells[o + r];
           if (!(v > 0)) continue;
-          px[r * cols + i] = color(o + r, v);
-          if (r >= over) {
-            sum += v;
-            px[rows * cols + i] = px[r * cols + i];
-          }
+          paint(px, r, i, o + r, v);
+          if (r < over) continue;
+          sum += v;
+          if (lit.length) paint(px, rows, i, o + r, v);
         }
         if (sum > 0 && !lit.length) px[rows * cols + i] = pal[lut[bin(sum < 1 ? 1 : sum)]];
       }
@@ -203,13 +210,13 @@
       for (let r = first; r <= over; r++) ys.push(Math.round(p.py(edge(r)) * dpr) / dpr);
       for (let r = first; r < over; r++) {
         const yTop = ys[r - first + 1], yBottom = ys[r - first];
-        ctx.drawImage(p.image, 0, r, cols, 1, x0, yTop, w, yBottom - yTop);
+        ctx.drawImage(p.image, 0, r * parts, cols, parts, x0, yTop, w, yBottom - yTop);
       }
       ctx.restore();
       if (room) {
         const oy = g.y - SPACE - OVER;
         zs.clip(ctx, { x: g.x, y: oy, w: g.w, h: OVER }, 0);
-        ctx.drawImage(p.image, 0, rows, cols, 1, x0, oy, w, OVER);
+        ctx.drawImage(p.image, 0, rows * parts, cols, parts, x0, oy, w, OVER);
         ctx.restore();
         ctx.fillStyle = c.line;
         ctx.fillRect(g.x, Math.round(g.y - SPACE / 2), g.w, 1);

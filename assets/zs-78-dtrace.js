@@ -414,6 +414,7 @@
     else S.lit = S.lit.length === 1 && S.lit[0] === id ? [] : [id];
     zs.dtraceApply(false);
     if (S.keys) keys(S.keysEl, S.keys);
+    for (const p of zs.panels.values()) zs.invalidate(p);
   }
   zs.dtraceLight = light;
   function drillMenu(near, key) {
@@ -522,7 +523,7 @@
       const at = S.lit.indexOf(k.id);
       tr.classList.toggle("zs-lit", at >= 0);
       tr.setAttribute("aria-selected", String(at >= 0));
-      const color = at >= 0 ? zs.ramp(`key${at + 1}`)[3] : "";
+      const color = d.mode === "counts" ? stacked(k.id, at) : at >= 0 ? zs.ramp(`key${at + 1}`)[3] : "";
       q.box.style.background = q.bar.style.background = color;
       zs.text(q.n, count(k.count, d.unit));
       q.bar.style.width = `${Math.max(1, (100 * k.share) / top).toFixed(1)}%`;
@@ -533,6 +534,13 @@
     p.foot.replaceChildren(...cells);
     zs.text(p.more, d.more ? `and ${d.more} more keys with ${amount(d.rest, d.unit)}` : "");
     p.more.hidden = !d.more;
+  }
+
+  /** Colour of a key in the stack; the lit ones keep theirs. */
+  function stacked(id, at) {
+    const p = [...zs.panels.values()].find((x) => x.name === "dtrace_stack");
+    const series = p && p.meta ? p.meta.series.find((x) => x.id === id) || { slot: null } : { slot: null };
+    return S.lit.length && at < 0 ? "" : zs.seriesColor(series, zs.colors());
   }
 
   // -- a cell of the map -------------------------------------------------------------------------------------------
@@ -614,18 +622,20 @@
     p.bottom = g.y + g.h;
     zs.clip(ctx, g);
     const base = new Float64Array(i1 - i0);
-    const reach = Math.max(1, p.cadence || 1);
+    const reach = Math.max(1, p.cadence || 1), dpr = window.devicePixelRatio || 1;
+    const edge = (i) => Math.round(p.px(p.start + i * p.step) * dpr) / dpr; // whole pixels: no seams
     p.series = [];
     for (let r = 0; r < rows; r++) {
       if (!picked[r]) continue;
       const tops = new Float32Array(i1 - i0).fill(NaN);
-      ctx.fillStyle = zs.seriesColor(p.meta.series[r], c);
+      const own = p.meta.series[r];
+      ctx.fillStyle = S.lit.length && !S.lit.includes(own.id) ? c.heat_rest[1] : zs.seriesColor(own, c);
       for (let i = i0; i < i1; i++) {
         const v = p.values[r * p.cap + i];
         if (v !== v) continue;
         const y0 = p.py(base[i - i0]), y1 = p.py((base[i - i0] += v));
-        const x0 = p.px(p.start + (i - reach + 1) * p.step), x1 = p.px(p.start + (i + 1) * p.step);
-        ctx.fillRect(x0, y1, x1 - x0 + 0.3, y0 - y1);
+        const x0 = edge(i - reach + 1), x1 = edge(i + 1);
+        ctx.fillRect(x0, y1, x1 - x0, y0 - y1);
         tops[i - i0] = y1;
       }
       p.series.push({ r, s: p.meta.series[r], y: (i) => tops[i - i0] });
