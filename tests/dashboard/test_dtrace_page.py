@@ -1,0 +1,336 @@
+"""The DTrace page's side in Python: layers of the heat map, who was in a cell, questions from clicks, the one route
+that writes."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from collectors.dtrace import scripts
+from dashboard import ask
+from dashboard.live import Live
+from dashboard.panels import VIEWS, dtrace
+from dashboard.panels.data import Grid
+from dashboard.panels.tools import percentile
+from frames import metrics
+from frames.questions import QuestionError
+from frames.requests import Requests
+from frames.schemas import SCHEMAS
+from frames.store import Store, Writer
+from frames.tail import Second
+from tests.dashboard.serving import Answer, Dashboard
+
+START = 1_795_400_000
+QUESTION = "disk_io/by=zone,latency"
+EVIL = 'a"; system("rm -rf /"); /*'
+SECONDS = 40
+N = 64
+
+
+def histogram(**buckets: int) -> list[int]:
+    """Counts of quantize from {"b20": 3}: three events of 2**19 … 2**20 ns."""
+    out = [0] * N
+    for name, count in buckets.items():
+        out[int(name[1:])] = count
+    return out
+
+
+ROWS = {
+    ("ms2", "mail3"): histogram(b20=10, b24=3),
+    ("ms2", "mail4"): histogram(b20=5),
+    ("ma2", "mail3"): histogram(b20=1, b28=1),
+}
+
+
+def rows(second: int) -> dict:
+    """Three rows of the question, a row of a host without events, two stacks, three counted keys."""
+    t = second * 10**6
+    heat = list(ROWS.items())
+    stacks = [["imapd", "zfs`arc_read+0x1\nunix`sys+0x2"], ["sched", "unix`swtch+0x3"]]
+    calls = [["read"], ["write"], ["read"]]
+    n = len(heat) + 1 + 2 + 3
+    return {
+        "dtrace": SCHEMAS["dtrace"].table(
+            {
+                "time": [t] * n,
+                "host": [h for (h, _), _ in heat] + ["om1"] + ["ms2"] * 2 + ["ms2", "ms2", "ma2"],
+                "question": [QUESTION] * (len(heat) + 1) + ["oncpu_kernel"] * 2 + ["syscalls/by=syscall"] * 3,
+                "keys": [[z] for (_, z), _ in heat] + [[]] + stacks + calls,
+                "agg": ["quantize"] * (len(heat) + 1) + ["count"] * 5,
+                "bounds": ["quantize"] * (len(heat) + 1) + [None] * 5,
+                "counts": [c for _, c in heat] + [[0] * N] + [None] * 5,
+                "value": [None] * (len(heat) + 1) + [70.0, 30.0, 400.0, 100.0, 50.0],
+                "drops": [0.0] * n,
+            }
+        )
+    }
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Live:
+    folder: Path = tmp_path_factory.mktemp("history")
+    found = Live(Store(folder), clock=lambda: START + SECONDS)
+    with Writer(folder) as writer:
+        for i, s in enumerate(range(START, START + SECONDS)):
+            seq = writer.append(s, rows(s))
+            assert seq > i
+            found.add(Second(seq, s, "collector", rows(s)))
+    return found
+
+
+def heat(live: Live, **query):
+    grid = Grid(START, 1.0, SECONDS)
+    query = {"question": QUESTION, "host": ["ms2", "ma2", "om1"], **query}
+    where = {"question": [query["question"]], "host": query["host"]}
+    return dtrace.dtrace_heat({"dtrace": live.recent("dtrace", grid, where)}, query, grid, ())
+
+
+def cell(low: int, high: int, seconds: int = 1) -> list[float]:
+    return [START + 5.0, START + 5.0 + seconds, 2.0**low * 1e-9, 2.0**high * 1e-9]
+
+
+# -- heat map ------------------------------------------------------------------------------------------------------
+
+
+def test_layers_are_all_events_and_those_of_each_lit_key(live: Live) -> None:
+    data = heat(live, lit=["mail3", "mail4"])
+    assert data.heat is not None
+    n = len(data.heat.bounds)
+    assert data.heat.counts.shape == (SECONDS, 3 * n)
+    every, mail3, mail4 = (data.heat.counts[:, k * n : (k + 1) * n] for k in range(3))
+    assert every.sum() == SECONDS * 20
+    assert mail3.sum() == SECONDS * 15, "over both hosts"
+    assert mail4.sum() == SECONDS * 5
+    np.testing.assert_array_equal(every, mail3 + mail4)
+    row = [round(b * 1e9) for b in data.heat.bounds].index(2**19)
+    assert every[3, row] == 16
+
+
+def test_an_interval_without_events_is_a_sample_and_no_key(live: Live) -> None:
+    data = heat(live, host=["om1"])
+    assert data.heat is not None
+    assert (data.heat.counts == 0).all()
+    assert data.empty == ""
+    said = VIEWS["dtrace_keys"](live, {"question": QUESTION, "host": ["om1"], "span": 30}, None)
+    assert said["keys"] == []
+    assert said["sum"] == 0
+
+
+def test_percentiles_come_from_the_buckets(live: Live) -> None:
+    data = heat(live, lines=["p50", "p90", "p99", "max"])
+    assert [s.id for s in data.series] == ["p50", "p90", "p99", "max"]
+    by = dict(zip([s.id for s in data.series], data.values[:, 7], strict=True))
+    assert 2**19 <= by["p50"] * 1e9 <= 2**20
+    assert 2**23 <= by["p90"] * 1e9 <= 2**24
+    assert by["max"] * 1e9 == pytest.approx(2**28, rel=1e-6)
+    assert data.heat is not None
+    np.testing.assert_allclose(by["p90"], percentile(data.heat.counts[7], data.heat.bounds, 0.9), rtol=1e-6)
+
+
+def test_a_linear_axis_ends_where_nearly_all_events_are_below(live: Live) -> None:
+    data = heat(live, scale="linear", host=["ms2"])
+    assert data.yscale == "linear"
+    assert data.yrange == (0.0, pytest.approx(2**24 * 1e-9))
+
+
+def test_nobody_asked(live: Live) -> None:
+    data = heat(live, question="syscalls/by=syscall,latency")
+    assert data.empty == "Nobody has asked for system calls broken down by syscall and latency in this range."
+    assert "no metric 'nonsense'" in heat(live, question="nonsense").empty
+
+
+@pytest.mark.parametrize("metric", sorted(metrics.METRICS))
+def test_every_numeric_field_has_rows_in_a_unit_that_pages_know(metric: str) -> None:
+    for f in metrics.METRICS[metric].fields:
+        if f.kind == "numeric":
+            a = dtrace.asked(f"{metric}/by={f.name}")
+            found = dtrace.rows_of(a.bounds, a.unit)
+            assert found.unit in ("s", "B"), f
+            assert list(found.lower) == sorted(found.lower)
+            assert 10 < len(found.lower) < 200
+
+
+# -- keys ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_keys_of_a_cell_add_up_to_the_cell_of_the_map(live: Live) -> None:
+    said = VIEWS["dtrace_keys"](live, {"question": QUESTION, "host": ["ms2", "ma2"], "cell": cell(19, 20)}, None)
+    assert {k["id"]: k["count"] for k in said["keys"]} == {"mail3": 11, "mail4": 5}
+    data = heat(live)
+    assert data.heat is not None
+    row = [round(b * 1e9) for b in data.heat.bounds].index(2**19)
+    assert said["sum"] == data.heat.counts[5, row] == 16
+    assert sum(k["share"] for k in said["keys"]) == pytest.approx(1)
+    open_above = [*cell(22, 23)[:3], None]
+    said = VIEWS["dtrace_keys"](live, {"question": QUESTION, "host": ["ms2", "ma2"], "cell": open_above}, None)
+    assert {k["id"]: k["count"] for k in said["keys"]} == {"mail3": 4}
+
+
+def test_the_whole_window_and_its_percentiles(live: Live) -> None:
+    said = VIEWS["dtrace_keys"](live, {"question": QUESTION, "host": ["ms2", "ma2"], "span": 20}, None)
+    assert said["sum"] == 20 * 20
+    for p in said["percentiles"]:
+        assert p["low"] <= p["value"] <= p["high"] * 1.000001
+        assert p["high"] == pytest.approx(2 * p["low"]), "a bucket's width is the error"
+
+
+def test_history_gives_the_same_keys_as_the_ring(live: Live) -> None:
+    query = {"question": QUESTION, "host": ["ms2", "ma2"], "span": 30}
+    past = Live(Store(live.store.folder), clock=live.clock)  # type: ignore[attr-defined]
+    now = VIEWS["dtrace_keys"](live, query, None)
+    then = VIEWS["dtrace_keys"](past, query, START + SECONDS)
+    assert now["sum"] == then["sum"] == 30 * 20
+    assert now["keys"] == then["keys"]
+
+
+def test_a_device_is_told_apart_by_its_host() -> None:
+    a = dtrace.asked("disk_io/by=device,latency")
+    assert dtrace.by_host(a, ["ms2", "ma2"])
+    assert not dtrace.by_host(a, ["ms2"])
+    assert not dtrace.by_host(dtrace.asked(QUESTION), ["ms2", "ma2"])
+
+
+# -- stacked keys, stacks ------------------------------------------------------------------------------------------
+
+
+def test_keys_are_stacked_by_what_they_count_a_second(live: Live) -> None:
+    for step, n in ((1.0, SECONDS), (10.0, 4)):
+        grid = Grid(START, step, n)
+        query = {"question": "syscalls/by=syscall", "host": ["ms2", "ma2"]}
+        where = {"question": [query["question"]], "host": query["host"]}
+        data = dtrace.dtrace_stack({"dtrace": live.recent("dtrace", grid, where)}, query, grid, ())
+        assert [s.id for s in data.series] == ["read", "write"]
+        np.testing.assert_allclose(data.values[0], 450)
+        np.testing.assert_allclose(data.values[1], 100)
+
+
+def test_stacks_of_a_window_beside_those_of_another(live: Live) -> None:
+    query = {"question": "oncpu_kernel", "host": ["ms2"], "span": 10, "base": [START, START + 5]}
+    said = VIEWS["dtrace_flame"](live, query, START + SECONDS)
+    assert said["total"] == 10 * 100
+    assert said["before"] == 5 * 100
+    assert [c[0] for c in said["tree"][3]] == ["imapd", "sched"]
+    assert said["look"] == "kernel"
+    assert VIEWS["dtrace_flame"](live, {"question": QUESTION, "host": [], "span": 10}, None)["tree"] is None
+
+
+def test_programs_of_the_page_are_those_of_the_collector() -> None:
+    found = {s.name: s for s in scripts.load() if "linux" not in s.systems or len(s.systems) > 1}
+    assert set(dtrace.PROGRAMS) == {s.name for s in scripts.load()}
+    for name, s in found.items():
+        p = dtrace.PROGRAMS[name]
+        assert (p.keys[-1], p.value, p.unit) == (s.keys[-1], s.value, s.unit)
+
+
+# -- asking --------------------------------------------------------------------------------------------------------
+
+
+def test_a_clicked_value_is_a_value_and_never_code() -> None:
+    built = ask.build({"question": QUESTION, "by": ["execname", "latency"], "fix": [["zone", "=", EVIL]]})
+    again = metrics.question(built["question"])
+    assert [p.value for p in dtrace.parts_of(again.where)] == [EVIL]
+    deeper = ask.build({"question": built["question"], "by": ["device", "latency"], "fix": [["pid", "=", "42"]]})
+    assert [p.value for p in dtrace.parts_of(metrics.question(deeper["question"]).where)] == [EVIL, 42]
+    pieces = dtrace.described(dtrace.asked(deeper["question"]))["where"]
+    assert [p["field"] for p in pieces] == ["zone", "pid"]
+    assert (
+        metrics.question(pieces[0]["without"]).where == dtrace.parts_of(metrics.question(deeper["question"]).where)[1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"question": QUESTION, "by": ["colour"]}, "no field 'colour'"),
+        ({"question": QUESTION, "by": ["latency", "size"]}, "one numeric field"),
+        ({"question": QUESTION, "fix": [["pid", "=", "1; exit"]]}, "pid is an integer"),
+        ({"question": QUESTION, "fix": [["zone", "like", "x"]]}, "an operator"),
+        ({"question": QUESTION, "fix": [["zone", "=", "a\0b"]]}, "without NUL"),
+        ({"question": "spa_sync", "by": ["pool"]}, "no fields"),
+        ({"question": QUESTION, "by": "zone"}, "lists"),
+    ],
+)
+def test_what_is_no_question_is_refused_with_its_reason(body: dict, error: str) -> None:
+    with pytest.raises((ask.AskError, QuestionError), match=error):
+        ask.build(body)
+
+
+@pytest.fixture(scope="module")
+def dashboard(live: Live):
+    served = Dashboard(live.store.folder, live=live, still=True)  # type: ignore[attr-defined]
+    yield served
+    served.stop()
+
+
+def post(dashboard: Dashboard, body: bytes, **headers: str) -> Answer:
+    named = {k.replace("_", "-"): v for k, v in headers.items()}
+    return dashboard._ask(urllib.request.Request(f"{dashboard.url}/api/ask", body, named))
+
+
+START_BODY = {"do": "start", "question": QUESTION, "hosts": ["ms2", "ma2"], "interval": 1, "duration": 60}
+
+
+def test_start_keep_and_stop_become_requests(dashboard: Dashboard) -> None:
+    requests = Requests(dashboard.live.store.folder)  # type: ignore[attr-defined]
+    id_ = dashboard.post("/api/ask", START_BODY).json()["request"]
+    [made] = [r for r in requests.pending() if r.id == id_]
+    assert made.action == "dtrace_start"
+    assert made.body == {"hosts": ["ms2", "ma2"], "question": QUESTION, "interval": 1, "duration": 60}
+    assert made.who.startswith("page at 127.0.0.1")
+    head = VIEWS["dtrace_head"](dashboard.live, {"question": QUESTION, "host": ["ms2"]}, None)
+    assert [r["id"] for r in head["requests"]] == [id_]
+    for do, action in (("keep", "keep_alive"), ("stop", "dtrace_stop")):
+        assert dashboard.post("/api/ask", {"do": do, "request": id_}).status == 200
+        assert [r.body for r in requests.pending() if r.action == action] == [{"request": id_}]
+    requests.update(id_, "ended", "stopped")
+    before = len(requests.pending())
+    assert dashboard.post("/api/ask", {"do": "keep", "request": id_}).status == 200
+    assert len(requests.pending()) == before, "what is over needs nobody to watch"
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"hosts": ["nowhere"]}, "no host is called nowhere"),
+        ({"hosts": []}, "choose 1 to"),
+        ({"hosts": "ms2"}, "choose 1 to"),
+        ({"question": 'x"; system'}, "no metric"),
+        ({"interval": 0}, "interval"),
+        ({"interval": True}, "interval"),
+        ({"duration": 10**6}, "duration"),
+        ({"do": "dance"}, "cannot do 'dance'"),
+        ({"do": "stop", "request": "x"}, "no such request"),
+    ],
+)
+def test_a_bad_request_says_why_and_leaves_nothing(dashboard: Dashboard, change: dict, error: str) -> None:
+    requests = Requests(dashboard.live.store.folder)  # type: ignore[attr-defined]
+    before = len(requests.pending())
+    answer = dashboard.post("/api/ask", START_BODY | change)
+    assert answer.status == 400
+    assert error in answer.json()["error"]
+    assert len(requests.pending()) == before
+
+
+def test_other_sites_may_not_ask(dashboard: Dashboard) -> None:
+    body = json.dumps(START_BODY).encode()
+    requests = Requests(dashboard.live.store.folder)  # type: ignore[attr-defined]
+    before = len(requests.pending())
+    kind = "application/json"
+    assert post(dashboard, body, Content_Type=kind, Origin="http://evil.example").status == 403
+    assert post(dashboard, body, Content_Type=kind, Sec_Fetch_Site="cross-site").status == 403
+    assert post(dashboard, body, Content_Type="text/plain").status == 400
+    assert post(dashboard, b"[1]", Content_Type=kind).status == 400
+    assert post(dashboard, b"{", Content_Type=kind).status == 400
+    assert len(requests.pending()) == before
+    assert post(dashboard, body, Content_Type=kind, Origin=dashboard.url).status == 200
+
+
+def test_the_page_opens_on_the_question_of_its_address(dashboard: Dashboard) -> None:
+    page = dashboard.get("/dtrace", {"q": QUESTION})
+    assert page.status == 200
+    head = VIEWS["dtrace_head"](dashboard.live, {"question": "disk_io/by=nothing", "host": []}, None)
+    assert "no field 'nothing'" in head["problem"]
