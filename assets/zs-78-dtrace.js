@@ -170,7 +170,9 @@
 
   const UNIT_STEP = { ns: [["µs", 1e3], ["ms", 1e6], ["s", 1e9]], B: [["B", 1], ["KiB", 1024], ["MiB", 1048576]] };
   function metricMenu(near) {
-    menu("What happens", near, (settings().catalogue || []).map((m) => item(m.noun, () => {
+    const past = (S.head && S.head.lately) || [];
+    const before = past.length ? [h("h3", "", "Asked lately"), ...past.map((x) => item(x.sentence, () => go(x.id), "", x.id === S.q)), h("h3", "", "Ask")] : [];
+    menu("What happens", near, [...before, ...(settings().catalogue || []).map((m) => item(m.noun, () => {
       const has = (f) => m.fields.some((x) => x.name === f);
       const d = S.head;
       const by = d ? d.by.filter(has) : [];
@@ -178,7 +180,7 @@
       if (!by.some((f) => numeric.includes(f)) && numeric.includes("latency")) by.push("latency");
       if (!by.length && m.fields.length) by.push(m.fields[0].name);
       follow(m.fields.length ? `${m.name}/by=${by.join(",")}` : m.name);
-    }, m.meaning, S.head && S.head.metric === m.name)));
+    }, m.meaning, S.head && S.head.metric === m.name))]);
   }
   function fieldMenu(near, replace) {
     const d = S.head, m = metric(d.metric);
@@ -491,11 +493,12 @@
     zs.text(p.sub, d.cell ? `${zs.hms(d.from)} to ${zs.hms(d.to)}, ${bounds(d.cell[2], d.cell[3], d.span)}, ${count(d.sum, d.unit)} ${d.unit === "B" ? "" : "events"}` : `${plural(d.keys.length + d.more, "key")}, ${count(d.sum, d.unit)}${d.unit === "B" ? "" : " events"} in ${zs.span(d.to - d.from)}`);
     p.percentiles.hidden = !d.percentiles.length || Boolean(d.cell);
     zs.keyed(p.percentiles, d.percentiles, (x) => x.name, (x) => {
-      const node = h("div", "", h("dt", "", x.name), h("dd", "", ""));
+      const node = h("div", "", h("dt", "", x.name), h("dd", "", ""), h("dd", "zs-dtrace-width", ""));
       return node;
     }, (node, x) => {
-      zs.text(node.lastChild, x.name === "max" ? `< ${zs.fmtText(x.high, x.unit)}` : zs.fmtText(x.value, x.unit));
-      node.title = `in the bucket ${bounds(x.low, x.high, x.unit)}`;
+      zs.text(node.children[1], x.name === "max" ? `< ${zs.fmtText(x.high, x.unit)}` : zs.fmtText(x.value, x.unit));
+      zs.text(node.lastChild, bounds(x.low, x.high, x.unit));
+      node.title = "The truth is somewhere in this bucket.";
     });
     const headKey = fields.join() + timed + unit;
     if (p.headKey !== headKey) {
@@ -564,6 +567,16 @@
     zs.pin(null, p);
     cell(found && found.count > 0 ? found : null);
   });
+
+  // The same by keys: the arrows move between cells, Enter says who was in one.
+  document.addEventListener("keydown", (e) => {
+    const p = e.key === "Enter" && plot(e) && heat(), at = zs.cross();
+    if (!p || !at || at.panel !== p) return;
+    e.preventDefault();
+    e.stopPropagation();
+    const found = zs.cellAt(p, at.t, at.y);
+    cell(found && found.count > 0 ? found : null);
+  }, true);
 
   const plain = zs.kinds.heat;
   zs.kinds.heat = (p, ctx) => {

@@ -7,6 +7,7 @@ table ``dtrace``; an interval without events is a row without keys, so that sile
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from dashboard import flame
 from dashboard.live import Event, Live
@@ -214,7 +216,7 @@ def dtrace_heat(frames: Frames, query: Query, grid: Grid, known: Known) -> Panel
     sampled = np.zeros(grid.n, bool)
     sampled[at] = True
     layers[~sampled] = np.nan
-    lines = [name for name in (query.get("lines") or ("p50", "p99")) if name in LINES]
+    lines = [name for name in query.get("lines", ("p50", "p99")) if name in LINES]
     series = [
         Series(name, name, rows.unit, group="overlay", legend=False, dash="solid" if name == "p50" else "dash")
         for name in lines
@@ -333,6 +335,15 @@ def _shared(name: str, live: Live, query: Query, at: float | None, compute: Any)
     """An answer that all pages with this query share; of the past it is made once."""
     key = f"{name} {at} {json.dumps(dict(query), sort_keys=True)}"
     return live.shared(key, compute) if at is None else compute()
+
+
+def sums(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+    """The sum of each list of a column; 0 for a missing one."""
+    lists = column.combine_chunks()
+    sizes = np.asarray(lists.value_lengths().fill_null(0)).astype(np.int64)
+    running = np.r_[0, np.cumsum(np.asarray(lists.flatten()).astype(np.int64))]
+    ends = np.cumsum(sizes)
+    return (running[ends] - running[ends - sizes]).astype(float)
 
 
 @view("dtrace_keys")
@@ -511,6 +522,10 @@ def dtrace_head(live: Live, query: Query, at: float | None) -> dict[str, Any]:
         a = asked(str(query.get("question", "")))
     except QuestionError as e:
         return {"problem": str(e)}
+    return _shared("head", live, query, None, lambda: _head(live, query, a))
+
+
+def _head(live: Live, query: Query, a: Asked) -> dict[str, Any]:
     now = live.clock()
     open_ = _open_requests(live, a)
     wanted = {str(h): r for r in open_ for h in r.body.get("hosts", [])}
@@ -528,8 +543,20 @@ def dtrace_head(live: Live, query: Query, at: float | None) -> dict[str, Any]:
         "running": [h["name"] for h in running],
         "ends": max(ends, default=None),
         "requests": [{"id": r.id, "hosts": r.body.get("hosts", []), "state": r.state, "who": r.who} for r in open_],
-        "now": now,
+        "lately": lately(live),
     }
+
+
+def lately(live: Live, most: int = 8) -> list[dict[str, str]]:
+    """The questions that were last started anywhere, newest first: their answers are in the history."""
+    found: dict[str, str] = {}
+    for e in reversed(live.events):
+        if e.kind == "dtrace" and "started" in e.text and e.object not in found:
+            with contextlib.suppress(QuestionError):
+                found[e.object] = asked(e.object).sentence
+        if len(found) >= most:
+            break
+    return [{"id": k, "sentence": v} for k, v in found.items()]
 
 
 def _newest(live: Live, id: str, now: float) -> dict[str, dict[str, float]]:
@@ -537,12 +564,14 @@ def _newest(live: Live, id: str, now: float) -> dict[str, dict[str, float]]:
     table = live.rows("dtrace", now - 60, now + 60, {"question": [id]})
     if not len(table):
         return {}
-    frame = pd.DataFrame({"host": table["host"].to_pylist(), "t": table["time"].to_pylist()})
-    frame["t"] = [t.timestamp() for t in frame["t"]]
-    counts = table["counts"].to_pylist()
-    values = table["value"].to_pylist()
-    frame["n"] = [sum(c) if c else (v or 0.0) for c, v in zip(counts, values, strict=True)]
-    frame["drops"] = [d or 0.0 for d in table["drops"].to_pylist()]
+    frame = pd.DataFrame(
+        {
+            "host": table["host"].to_pylist(),
+            "t": np.asarray(table["time"].cast(pa.int64())) / 1e6,
+            "n": sums(table["counts"]) + np.nan_to_num(np.asarray(table["value"].to_numpy(), float)),
+            "drops": np.nan_to_num(np.asarray(table["drops"].to_numpy(), float)),
+        }
+    )
     out = {}
     for host, mine in frame.groupby("host"):
         newest = float(mine["t"].max())
