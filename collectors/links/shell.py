@@ -15,7 +15,8 @@ WRAPPER is plain Bourne shell (Solaris 10: no $(…), no local, no `kill -s`):
 * the command's standard input is /dev/null; ours is watched by a second process, which ends the whole process
   group (sshd makes the login shell its leader) when it reads anything or meets its end: TERM, a second later KILL.
   A signal to the remote command would need a channel that still works; the end of a pipe does not;
-* when the command ends by itself, what it left in its group gets TERM, and its exit status is ours.
+* when the command ends by itself, what it left in its group gets TERM, a second later KILL (a shell that has just
+  forked may swallow the first), and its exit status is ours.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ WRAPPER = "; ".join(
         '; (trap "" 1 15; exec <&3 3<&- >/dev/null 2>&1; read x; kill -15 -$$ || kill -15 $p; sleep 1; '
         "kill -9 -$$ || kill -9 $p) & w=$! ; exec 3<&-",
         'wait $p; s=$?; exec 2>/dev/null; trap "" 15; kill -9 $w; kill -15 -$$',
-        "exit $s",
+        "(sleep 1; kill -9 -$$) </dev/null >/dev/null & exit $s",
     ]
 )
 

@@ -43,7 +43,15 @@ def harness() -> Iterator[str]:
             process.terminate()
 
 
-@pytest.fixture(scope="session")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker has all pages, one after the other: two browsers at once on two cores time out."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+# By module, not session: playwright's loop runs in the main thread while it is open, and no asyncio.run beside it.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[object]:
     if CHROMIUM is None:
         pytest.skip("no chromium here: apt-get install chromium")

@@ -95,11 +95,13 @@ def status(url: str) -> dict:
     query = urllib.parse.quote(watch)
     with urllib.request.urlopen(f"{url}poll?watch={query}", timeout=10) as answer:
         body = answer.read()
-    for line in body.split(b"\0"):
-        at = line.find(b'{"op": "status"')
-        if at >= 0:
-            return json.JSONDecoder().raw_decode(line[at:].decode("utf-8", "replace"))[0]
-    raise AssertionError(body[:200])
+    while body:
+        size, header = (int.from_bytes(body[i : i + 4], "little") for i in (0, 4))
+        message = json.loads(body[8 : 8 + header])
+        if message["op"] == "status":
+            return message
+        body = body[4 + size :]
+    raise AssertionError("no status in the answer")
 
 
 @pytest.mark.timeout(600)
