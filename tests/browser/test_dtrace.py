@@ -181,10 +181,12 @@ def test_a_cell_says_who_was_in_it_and_a_lit_key_is_its_own_hue(open_page) -> No
     page.wait_for_function("() => zs.panels.get('p-dtrace-heat').heat.lit.length === 2")
 
     spot = """() => { const p = zs.panels.get('p-dtrace-heat'), r = p.plot.getBoundingClientRect();
-      const x = p.px(p.newest() - 4.5);
-      for (let y = p.geo.y + p.geo.h - 3; y > p.geo.y; y -= 4) {
-        const c = zs.cellAt(p, p.tx(x), y);
-        if (c && Boolean(c.count > 3) === WANTED) return { x: r.left + x, y: r.top + y, count: c.count };
+      for (let back = 3.5; back < 30; back += 1) {
+        const x = p.px(p.newest() - back);
+        for (let y = p.geo.y + p.geo.h - 3; y > p.geo.y; y -= 4) {
+          const c = zs.cellAt(p, p.tx(x), y);
+          if (c && c.has && (WANTED ? c.count > 3 : !c.count)) return { x: r.left + x, y: r.top + y, count: c.count };
+        }
       }
       return null; }"""
     page.evaluate("() => zs.pause(true)")
