@@ -111,6 +111,8 @@
     const home = zs.homeRange();
     state.from = from && zs.resolve(from) !== null ? from : home.from;
     state.to = to && zs.resolve(to) !== null ? to : from ? "now" : home.to;
+    const [a, b] = zs.range();
+    if (a >= b) [state.from, state.to] = [home.from, home.to];
     state.tz = zs.goodZone(q.get("tz") || "UTC") ? q.get("tz") || "UTC" : "UTC";
     state.pin = q.get("at") ? zs.resolve(q.get("at")) : null;
     state.sel = {};

@@ -31,6 +31,7 @@
     fill(h, arrays) {
       const { start, step, n } = h.grid;
       const old = this.meta;
+      this.el.classList.add("zs-filled");
       Object.assign(this, { meta: h, start, step, n, first: start, width: n });
       this.cap = Math.max(64, 2 * n + 16);
       const rows = h.series.length;

@@ -375,3 +375,16 @@ def test_nothing_is_fetched_from_elsewhere(site, harness):
     assert any("ibm-plex-sans" in u for u in urls)
     assert [u for u in urls if not u.startswith(harness) and not u.startswith("data:")] == []
     assert page.evaluate("() => [...document.fonts].some((f) => f.status === 'loaded')")
+
+
+def test_a_range_that_ends_before_it_starts_opens_as_the_default(site):
+    page = site.open("?from=now&to=now-1h")
+    assert page.evaluate("() => [zs.state.from, zs.state.to]") == ["now-15m", "now"]
+
+
+def test_axes_are_seen_only_once_they_have_a_range(site):
+    page = site.open()
+    seen = """() => { const p = document.getElementById('p-h-lines'), a = p.querySelector('.zs-axes');
+    const now = getComputedStyle(a).visibility; p.classList.remove('zs-filled');
+    return [now, getComputedStyle(a).visibility]; }"""
+    assert page.evaluate(seen) == ["visible", "hidden"]
