@@ -369,7 +369,8 @@
     if (current && d.running.length) {
       state = under.length || d.id !== settings().standing ? `Running on ${plural(d.running.length, "host")}` : `Always running on ${plural(d.running.length, "host")}`;
       if (d.ends) detail = `, ends in ${zs.span(Math.max(0, d.ends - zs.now()))}`;
-    } else if (under.length || S.busy || fresh) state = "Starting";
+    } else if (current && d.untaken) state = "No collector has taken it yet";
+    else if (under.length || S.busy || (fresh && !refused)) state = "Starting";
     else if (refused) state = `Refused by ${plural(refused, "host")}`;
     else state = "Not running";
     p.line.dataset.state = d.running.length && current ? "running" : under.length ? "asked" : "";
@@ -403,8 +404,8 @@
       const silent = !x.up ? "not up" : !x.knows ? "has no dtrace source" : !x.allowed ? "not allowed in hosts.toml" : "not running";
       zs.text(p.what, x.state ? WORD[x.state] + (x.why ? `: ${x.why}` : "") : silent);
       p.what.title = x.why || "";
-      zs.text(p.rate, x.rate === null ? "" : `${zs.sig(x.rate, "")}${d.unit === "B" ? " B" : ""}/s`);
-      zs.text(p.drops, x.drops === null ? "" : `${zs.sig(x.drops, "")} drops`);
+      zs.text(p.rate, x.rate === null || x.state !== "running" ? "" : `${zs.sig(x.rate, "")}${d.unit === "B" ? " B" : ""}/s`);
+      zs.text(p.drops, x.drops === null || x.state !== "running" ? "" : `${zs.sig(x.drops, "")} drops`);
       p.drops.classList.toggle("zs-warn", x.drops > 0);
     });
   }

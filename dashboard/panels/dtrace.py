@@ -41,6 +41,8 @@ LIT = 3
 TOP = 7
 LISTED = 60
 """Keys in the table; the others are summed up under it."""
+LAPSED = 60.0
+"""Seconds after which a request that no collector took is no longer waited for."""
 FRESH = 8.0
 """A host whose newest row is not older has the question running, seconds."""
 LOCAL = {"device", "pid", "cpu", "interface", "remote_port"}
@@ -512,7 +514,27 @@ def _open_requests(live: Live, a: Asked) -> list[Request]:
     requests = Requests(folder) if folder else None
     if requests is None or not requests.path.exists():
         return []
-    return [r for r in requests.open() if r.action == "dtrace_start" and r.body.get("question") == a.id]
+    now = live.clock()
+    return [
+        r
+        for r in requests.open()
+        if r.action == "dtrace_start"
+        and r.body.get("question") == a.id
+        and not (r.state == "asked" and r.time < now - LAPSED)
+    ]
+
+
+def _refused(live: Live, a: Asked, now: float) -> dict[str, str]:
+    """Why hosts refused the newest request for the question, where it was refused at all of them lately."""
+    newest: dict[str, Any] | None = None
+    for row in live.rows("requests", now - 60, now + 60).to_pylist():
+        with contextlib.suppress(ValueError):
+            if row["action"] == "dtrace_start" and json.loads(row["body"] or "{}").get("question") == a.id:
+                newest = row
+    if newest is None or newest["state"] != "refused":
+        return {}
+    parts = [p.partition(": ") for p in str(newest["why"] or "").split("; ")]
+    return {host: why for host, _, why in parts if why}
 
 
 @view("dtrace_head")
@@ -532,9 +554,13 @@ def _head(live: Live, query: Query, a: Asked) -> dict[str, Any]:
     chosen = hosts_of(query)
     names = sorted(live.hosts)
     with_rows = _newest(live, a.id, now)
-    hosts = [
-        _host(live, a, name, wanted.get(name), with_rows.get(name), now) | {"chosen": name in chosen} for name in names
-    ]
+    refused = _refused(live, a, now)
+    hosts = []
+    for name in names:
+        host = _host(live, a, name, wanted.get(name), with_rows.get(name), now) | {"chosen": name in chosen}
+        if name in refused and host["state"] in ("", "ended"):
+            host |= {"state": "refused", "why": refused[name]}
+        hosts.append(host)
     running = [h for h in hosts if h["state"] == "running" and h["chosen"]]
     ends = [h["ends"] for h in running if h["ends"] is not None]
     return {
@@ -543,6 +569,7 @@ def _head(live: Live, query: Query, a: Asked) -> dict[str, Any]:
         "running": [h["name"] for h in running],
         "ends": max(ends, default=None),
         "requests": [{"id": r.id, "hosts": r.body.get("hosts", []), "state": r.state, "who": r.who} for r in open_],
+        "untaken": any(r.state == "asked" and r.time < now - 5 for r in open_),
         "lately": lately(live),
     }
 

@@ -194,7 +194,8 @@ class Answer:
             centre, sigma = (np.log(24_000.0), 0.9) if op == "read" else (np.log(60_000.0), 0.8)
             weights = _log_weights(lower, centre, sigma)
         elif numeric == "subsecond":
-            weights = np.where(lower >= 0, 1.0, 0.0) + np.where((lower >= 120) & (lower < 200), 3.0, 0.0)
+            weights = np.where((lower >= 0) & (lower < 1000), 1.0, 0.0)
+            weights += np.where((lower >= 120) & (lower < 200), 3.0, 0.0)
         elif numeric == "offset":
             weights = np.where((lower >= 0) & (lower < 940), 1.0, 0.0)
         else:

@@ -334,3 +334,26 @@ def test_the_page_opens_on_the_question_of_its_address(dashboard: Dashboard) -> 
     assert page.status == 200
     head = VIEWS["dtrace_head"](dashboard.live, {"question": "disk_io/by=nothing", "host": []}, None)
     assert "no field 'nothing'" in head["problem"]
+
+
+def test_a_refusal_is_told_with_its_reason_on_each_host(tmp_path: Path) -> None:
+    live = Live(Store(tmp_path), clock=lambda: START + 3.0)
+    body = json.dumps({"hosts": ["ms2", "ma2"], "question": QUESTION})
+    why = "ms2: ms2 is down; ma2: disk_io is not allowed on ma2"
+    frames = {
+        "links": SCHEMAS["links"].table({"time": [START * 10**6] * 2, "host": ["ms2", "ma2"], "state": ["up"] * 2}),
+        "requests": SCHEMAS["requests"].table(
+            {
+                "time": [START * 10**6], "host": ["ms2,ma2"], "request": ["r1"], "action": ["dtrace_start"],
+                "body": [body], "who": ["page"], "state": ["refused"], "why": [why],
+            }
+        ),
+    }  # fmt: skip
+    live.add(Second(1, START, "collector", frames))
+    said = VIEWS["dtrace_head"](live, {"question": QUESTION, "host": ["ms2", "ma2"]}, None)
+    assert {h["name"]: (h["state"], h["why"]) for h in said["hosts"] if h["chosen"]} == {
+        "ms2": ("refused", "ms2 is down"),
+        "ma2": ("refused", "disk_io is not allowed on ma2"),
+    }
+    other = VIEWS["dtrace_head"](live, {"question": "syscalls/by=zone", "host": ["ms2"]}, None)
+    assert {h["state"] for h in other["hosts"]} == {""}
