@@ -107,11 +107,13 @@ def collect(
     """Collect from every host into the history, until Ctrl-C."""
     from collectors.dtrace.asker import Asker
     from collectors.engine import Engine, pairs_fact
+    from collectors.memory import few_arenas
     from collectors.recorder import FOLDER, Recorder
     from collectors.sources import load
     from frames.requests import Requests
     from frames.store import StoreError, Writer
 
+    few_arenas()
     _log(verbose)
     inventory = _inventory(hosts)
     stop = _stop_on_signals(child)

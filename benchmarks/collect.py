@@ -30,8 +30,11 @@ def child(hosts: Path, store: Path, seconds: float, read_only: bool) -> None:
     from collectors.base import Source, Variant
     from collectors.engine import Engine
     from collectors.inventory import load
+    from collectors.memory import few_arenas
     from collectors.sources import load as load_sources
     from frames.store import Writer
+
+    few_arenas()
 
     class Deaf:
         """A parser that reads nothing: what remains is the link."""
