@@ -140,6 +140,17 @@ _CONTROL = {"links", "source_health", "host_facts", "events", "requests"}
 """Tables about the collector, not samples of the host: they do not make a host fresh."""
 
 
+FRESH = 300
+"""Appends of a table nobody asks for that are kept to be folded into its newest rows."""
+LATEST = 4_102_444_800.0
+"""2100: after every sample."""
+
+
+def _newest_rows(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """The newest row of each of `keys`; of two as new the one that came later."""
+    return frame.sort_values("time", kind="stable").drop_duplicates(keys, keep="last").reset_index(drop=True)
+
+
 class Live:
     def __init__(
         self,
@@ -167,6 +178,9 @@ class Live:
         self._waiters: set[asyncio.Event] = set()
         self._shared: dict[str, tuple[float, int, Any]] = {}
         self._shared_lock = threading.RLock()
+        self._last: dict[str, pd.DataFrame] = {}
+        self._fresh: dict[str, list[pa.Table]] = {}
+        self._last_lock = threading.Lock()
 
     # -- feeding --------------------------------------------------------------------------------------------
 
@@ -194,7 +208,8 @@ class Live:
         if name == "host_facts":
             self._add_facts(to_pandas(table))
             return
-        newest = table.group_by("host").aggregate([("time", "max")])
+        # A row of requests names all its hosts at once.
+        newest = table.slice(0, 0 if name == "requests" else None).group_by("host").aggregate([("time", "max")])
         for host, at in zip(newest["host"].to_pylist(), newest["time_max"].to_pylist(), strict=True):
             t = at.timestamp()
             state = self.hosts.setdefault(host, Host(host))
@@ -214,6 +229,10 @@ class Live:
                 h.next_try = row["next_try"]
         self._ring[name].append((pc.max(table["time"]).as_py().timestamp(), table))
         self._bytes += table.nbytes
+        if (fresh := self._fresh.get(name)) is not None:
+            fresh.append(table)
+            if len(fresh) > FRESH:
+                del self._fresh[name]
 
     def _space(self, name: str, host: str, gap: float) -> None:
         """The usual distance of samples: falls at once, rises slowly, so that a hole is not an interval."""
@@ -362,10 +381,27 @@ class Live:
     ) -> pd.DataFrame:
         """Newest row of each series of the ring that is not older than `within` seconds."""
         now = self.clock()
-        found = self.rows(table, now - within, now + 3600, where)
-        frame = to_pandas(found)
         keys = [k for k in SCHEMAS[table].keys if SCHEMAS[table].by_name[k].dtype == "str"]
-        return frame.sort_values("time").drop_duplicates(keys, keep="last").reset_index(drop=True)
+        if not set(where or ()) <= set(keys):
+            return _newest_rows(to_pandas(self.rows(table, now - within, now + 3600, where)), keys)
+        # Folding in what came since costs a hundredth of looking through the ring.
+        with self._last_lock:
+            with self._lock:
+                fresh = self._fresh.get(table)
+                self._fresh[table] = []
+            if fresh is None:
+                self._last[table] = _newest_rows(to_pandas(self.rows(table, 0.0, LATEST)), keys)
+            elif fresh:
+                frame = to_pandas(pa.concat_tables(fresh))
+                frame = pd.concat([self._last[table], frame]) if len(self._last[table]) else frame
+                frame = frame[frame["time"] >= pd.Timestamp(now - self.keep, unit="s", tz="UTC")]
+                self._last[table] = _newest_rows(frame, keys)
+            frame = self._last[table]
+        low, high = (pd.Timestamp(t, unit="s", tz="UTC") for t in (now - within, now + 3600))
+        kept = (frame["time"] >= low) & (frame["time"] < high)
+        for column, values in (where or {}).items():
+            kept &= frame[column].isin(list(values))
+        return frame[kept].reset_index(drop=True)
 
     def span_events(self, start: float, end: float, hosts: Sequence[str] = ()) -> list[Event]:
         """Events that touch [start, end), of these hosts (empty: all) or of no host."""

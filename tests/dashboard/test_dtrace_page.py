@@ -355,5 +355,6 @@ def test_a_refusal_is_told_with_its_reason_on_each_host(tmp_path: Path) -> None:
         "ms2": ("refused", "ms2 is down"),
         "ma2": ("refused", "disk_io is not allowed on ma2"),
     }
+    assert set(live.hosts) == {"ms2", "ma2"}, "a request's hosts are no host"
     other = VIEWS["dtrace_head"](live, {"question": "syscalls/by=zone", "host": ["ms2"]}, None)
     assert {h["state"] for h in other["hosts"]} == {""}
