@@ -13,7 +13,7 @@ import pytest
 from dashboard.live import Live, NoHistory
 from dashboard.panels.data import Grid
 from dashboard.verdicts import judge
-from frames.schemas import SCHEMAS
+from frames.schemas import SCHEMAS, to_pandas
 from frames.store import Store, Writer
 from frames.tail import Second
 from tests.dashboard import scene
@@ -187,3 +187,26 @@ def test_what_the_history_knows_is_there_before_anything_comes(tmp_path: Path) -
     live = Live(Store(tmp_path))
     live.load()
     assert live.hosts["ms2"].fact("model") == "X4100 M2 + J4200"
+
+
+def test_the_newest_rows_are_those_a_search_of_the_whole_ring_finds() -> None:
+    """Asked each second, after late rows, after a long silence and by host."""
+    now = [float(START)]
+    live = Live(NoHistory(), clock=lambda: now[0], keep=400)
+    late = scene.second_of(START + 2, host="bk1")
+    for i, second in enumerate(scene.seconds(START, 420)):
+        now[0] = START + i + 1.0
+        live.add(second)
+        if i == 30:
+            live.add(Second(seq=1, second=START + 2, owner="other", frames=late))
+        if i > 60 and i < 415:
+            continue
+        for within in (5.0, 400.0):
+            for where in (None, {"host": ["ms2"]}, {"host": ["bk1"]}):
+                rows = to_pandas(live.rows("zone_usage", now[0] - within, now[0] + 1, where))
+                searched = rows.sort_values("time").drop_duplicates(["host", "zone"], keep="last")
+                found = live.latest("zone_usage", within=within, where=where)
+                assert found.dtypes.equals(rows.dtypes)
+                assert dict(zip(found["host"] + found["zone"], found["time"], strict=True)) == dict(
+                    zip(searched["host"] + searched["zone"], searched["time"], strict=True)
+                )
