@@ -164,16 +164,24 @@
     p.litScales = [max, ...lit.map((x) => x.max)];
     // A cell is coloured from below by the share of each lit key in it, one event by a twelfth at least.
     const parts = lit.length ? PARTS : 1;
+    const show = lit.length ? (zs.state.sel[`${p.id}.show`] || ["all"])[0] : "all"; // or only lit keys, or all but them
     const paint = (px, row, i, at, v) => {
-      const crowd = pal[lut[bin(v < 1 ? 1 : v)]];
       let part = parts - 1;
-      for (const x of lit) {
+      if (show !== "all") {
+        const own = lit.reduce((sum, x) => sum + (x.cells[at] > 0 ? x.cells[at] : 0), 0);
+        v = show === "only" ? own : v - own;
+        if (!(v > 0)) return;
+      }
+      const crowd = pal[lut[bin(v < 1 ? 1 : v)]];
+      for (const x of show === "but" ? [] : lit) {
         const own = x.cells[at];
         if (!(own > 0)) continue;
         const shade = x.pal[x.lut[bin(own < 1 ? 1 : own)]];
         for (let k = Math.max(1, Math.round((parts * own) / v)); k > 0 && part >= 0; k--) px[(row * parts + part--) * cols + i] = shade;
       }
-      for (; part >= 0; part--) px[(row * parts + part) * cols + i] = crowd;
+      // What rounding leaves of a cell of lit keys alone is theirs.
+      const last = show === "only" ? px[(row * parts + part + 1) * cols + i] : crowd;
+      for (; part >= 0; part--) px[(row * parts + part) * cols + i] = last;
     };
     if (cols && rows) {
       if (!p.image || p.image.width !== cols || p.image.height !== (rows + 1) * parts) {

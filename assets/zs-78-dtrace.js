@@ -56,7 +56,7 @@
     S.hosts = list("hosts", ",");
     S.every = Number(q.get("every")) || 1;
     S.for = Number(q.get("for")) || 600;
-    S.lit = list("lit", "|") || [];
+    S.lit = (list("lit", "|") || []).map(decodeURIComponent);
     S.lines = list("lines", ",") || (q.has("lines") ? [] : ["p50", "p99"]);
     S.yscale = q.get("yscale") === "linear" ? "linear" : "log";
     const base = list("base", ",");
@@ -69,7 +69,7 @@
     put("hosts", (S.hosts || []).join(","), "");
     put("every", String(S.every), "1");
     put("for", String(S.for), "600");
-    put("lit", S.lit.join("|"), "");
+    put("lit", S.lit.map(encodeURIComponent).join("|"), "");
     put("lines", S.lines.join(","), "p50,p99");
     put("yscale", S.yscale, "log");
     put("base", S.base ? S.base.map((v) => Math.round(v)).join(",") : "", "");
@@ -287,11 +287,24 @@
     return (zs.state.sel[key] || ["rank"])[0];
   }
 
+  /** What a map with lit keys shows: everything, only them, everything else. */
+  function showing(v) {
+    const p = heat();
+    if (!p) return "all";
+    const key = `${p.id}.show`;
+    if (v) {
+      if (v === "all") delete zs.state.sel[key];
+      else zs.state.sel[key] = [v];
+      zs.saveState(false);
+    }
+    return (zs.state.sel[key] || ["all"])[0];
+  }
+
   let painted = "";
   function bar(force) {
     const el = document.getElementById("zs-dtrace-bar"), d = S.head;
     if (!el || !d || d.id !== S.q) return;
-    const key = JSON.stringify([d.id, d.where, d.by, chosen(), S.every, S.for, S.lines, S.yscale, colouring(), d.hosts.map((x) => x.name)]);
+    const key = JSON.stringify([d.id, d.where, d.by, chosen(), S.every, S.for, S.lines, S.yscale, colouring(), S.lit.length > 0 && showing(), d.hosts.map((x) => x.name)]);
     if (el.firstChild && key === painted && !force) return;
     painted = key;
     root().dataset.mode = d.mode;
@@ -323,6 +336,7 @@
     first.push(word("on"), on, word("every"), chooser("Interval", [[1, `1${THIN}s`], [5, `5${THIN}s`], [10, `10${THIN}s`], [60, `60${THIN}s`]], S.every, (v) => (S.every = v)),
       word("for"), chooser("Duration", [[60, `1${THIN}min`], [600, `10${THIN}min`], [1800, `30${THIN}min`], [3600, `1${THIN}h`]], S.for, (v) => (S.for = v)));
     const second = d.mode !== "heat" ? [] : [
+      ...(S.lit.length ? [segments("Keys", [["all", "All"], ["only", "Lit"], ["but", "All but lit"]], (v) => showing() === v, showing)] : []),
       segments("Percentiles", LINES.map((x) => [x, x]), (v) => S.lines.includes(v), (v) => (S.lines = LINES.filter((x) => (x === v) !== S.lines.includes(x)))),
       segments("Axis", [["log", "Log"], ["linear", "Linear"]], (v) => S.yscale === v, (v) => (S.yscale = v)),
       segments("Colour", [["rank", "Rank"], ["sqrt", "Square root"], ["linear", "Linear"]], (v) => colouring() === v, colouring),
@@ -579,8 +593,22 @@
     cell(found && found.count > 0 ? found : null);
   }, true);
 
+  /** Nobody asks: what is missing since then is not stale. Starts and ends of other questions are not this one's. */
+  function own(p) {
+    if (!p.zsOwn) {
+      p.zsOwn = true;
+      p.gaps = (until) => {
+        const found = zs.Panel.prototype.gaps.call(p, until);
+        if (S.head && S.head.id === S.q && !S.head.running.length) found.staleFrom = null;
+        return found;
+      };
+    }
+    p.events = (p.events || []).filter((e) => e.kind !== "dtrace" || e.object === S.q);
+  }
+
   const plain = zs.kinds.heat;
   zs.kinds.heat = (p, ctx) => {
+    if (p.name === "dtrace_heat") own(p);
     plain(p, ctx);
     if (p.name !== "dtrace_heat" || !p.heat || !p.cells) return;
     legend(p);
@@ -615,6 +643,7 @@
   // -- keys stacked over time --------------------------------------------------------------------------------------
 
   zs.kinds.stack = (p, ctx) => {
+    own(p);
     const c = zs.colors();
     const [i0, i1] = p.columns();
     const rows = p.meta.series.length;

@@ -13,7 +13,7 @@
 
   function read() {
     const q = new URLSearchParams(location.search);
-    F.zoom = q.get("fz") ? q.get("fz").split(";") : [];
+    F.zoom = q.get("fz") ? q.get("fz").split(";").map((x) => x.replace(/%3B/g, ";")) : [];
     F.search = q.get("fs") || "";
     F.ignore = q.get("fc") !== "1";
     F.icicle = q.get("fi") !== "0";
@@ -22,7 +22,7 @@
   function write(push) {
     const q = new URLSearchParams(location.search);
     const put = (k, v) => (v ? q.set(k, v) : q.delete(k));
-    put("fz", F.zoom.join(";"));
+    put("fz", F.zoom.map((x) => x.replace(/;/g, "%3B")).join(";"));
     put("fs", F.search);
     put("fc", F.ignore ? "" : "1");
     put("fi", F.icicle ? "" : "0");

@@ -179,6 +179,13 @@ def test_a_cell_says_who_was_in_it_and_a_lit_key_is_its_own_hue(open_page) -> No
     assert colours[2] == 0, "the crowd is grey beside a lit key"
     rows(page).nth(1).click(modifiers=["Shift"])
     page.wait_for_function("() => zs.panels.get('p-dtrace-heat').heat.lit.length === 2")
+    page.locator(".zs-dtrace-how button", has_text="Lit").first.click()
+    page.wait_for_function(
+        "() => { const p = zs.panels.get('p-dtrace-heat'); const seen = new Set();"
+        " for (const v of p.pixels) if (v) seen.add([v & 255, (v >> 8) & 255, (v >> 16) & 255].join());"
+        " return seen.size && !zs.ramp('rest').some((c) => seen.has(zs.rgb(c).join())); }"
+    )
+    page.locator(".zs-dtrace-how button", has_text="All").first.click()
 
     spot = """() => { const p = zs.panels.get('p-dtrace-heat'), r = p.plot.getBoundingClientRect();
       for (let back = 3.5; back < 30; back += 1) {
