@@ -91,11 +91,17 @@
     const stats = p.stats();
     const caps = rows.some((x) => x.s.cap);
     t.table.classList.toggle("zs-no-cap", !caps);
-    // One scale per unit, from what is usual in it.
-    const scales = {};
+    // One scale per unit: of the largest, but of the middle one where times differ, so that one slow disk among
+    // quick ones does not turn all their milliseconds into hundredths of a second.
+    const sizes = {};
     for (const { s, r } of rows) {
       const m = Math.max(0, ...[stats[r].mean, stats[r].p95, s.cap].filter((v) => Number.isFinite(v)));
-      scales[s.unit] = Math.max(scales[s.unit] || 0, m);
+      (sizes[s.unit] = sizes[s.unit] || []).push(m);
+    }
+    const scales = {};
+    for (const [u, all] of Object.entries(sizes)) {
+      all.sort((a, b) => a - b);
+      scales[u] = all[u === "s" ? Math.floor((all.length - 1) / 2) : all.length - 1];
     }
     const main = p.meta.unit && scales[p.meta.unit] !== undefined ? p.meta.unit : rows[0].s.unit;
     for (const u of Object.keys(scales)) scales[u] = zs.scale(u, scales[u]);
