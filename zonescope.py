@@ -130,7 +130,7 @@ def collect(
         writer,
         load(),
         tap=recorder.channel if recorder else None,
-        each_second=[Asker(Requests(store)), *([recorder] if recorder else [])],
+        each_beat=[Asker(Requests(store)), *([recorder] if recorder else [])],
     )
     if inventory.pairs:
         engine.add("host_facts", **pairs_fact(inventory))

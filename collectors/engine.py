@@ -128,12 +128,12 @@ class Engine:
         link: Callable[[LinkOptions], Link] = make_link,
         beat: float | None = None,
         tap: Tap | None = None,
-        each_second: Iterable[Callable[[Engine, float], None]] = (),
+        each_beat: Iterable[Callable[[Engine, float], None]] = (),
     ) -> None:
         self.inventory, self.store, self.sources = inventory, store, sources
         self._make_link, self._tap = link, tap
         self._beat = beat or (0.25 if len(inventory.hosts) <= MANY else 0.5)
-        self._each_second = list(each_second)
+        self._each_beat = list(each_beat)
         self.hosts = {name: HostRun(name, host, since=time.time()) for name, host in inventory.hosts.items()}
         self._inbox: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -157,11 +157,11 @@ class Engine:
                 self._calls.get()()
             for run in self.hosts.values():
                 self._watch(run, now)
+            for call in self._each_beat:
+                call(self, time.time())
             if now >= next_second:
                 next_second = max(next_second + 1.0, now)
                 self._link_rows()
-                for call in self._each_second:
-                    call(self, time.time())
                 if now >= next_health:
                     next_health = now + 5.0
                     self._health_rows()

@@ -71,7 +71,7 @@ class Recorder:
     """Records below `folder`: ``<host>/<date>/<time>.jsonl.gz``, times in UTC, a new file every hour.
 
     keep_bytes: the oldest files go while all hold more. keep_free: nothing is written while the disk has less left,
-    for the history lies there too. Pass `channel` to the engine as its tap, and the recorder as one of `each_second`.
+    for the history lies there too. Pass `channel` to the engine as its tap, and the recorder as one of `each_beat`.
     """
 
     def __init__(

@@ -77,7 +77,7 @@ class _Live:
 
 
 class Asker:
-    """Call it once a second with the engine and the time: ``Engine(…, each_second=[Asker(requests)])``."""
+    """Call it once a beat with the engine and the time: ``Engine(…, each_beat=[Asker(requests)])``."""
 
     def __init__(self, requests: Requests, policy: Policy | None = None) -> None:
         self.requests = requests

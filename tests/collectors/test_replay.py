@@ -126,7 +126,7 @@ def test_a_recorded_run_of_a_fleet_plays_again_row_for_row(tmp_path):
     sources = real_sources()
     with Fleet(tmp_path / "fleet", "migration", hosts=["ma2", "ms2", "bk1"], options={"record": True}) as fleet:
         recorder = Recorder(tmp_path / "recordings", every=0.5, rotate=5.0, keep_free=0)
-        engine = Engine(load(fleet.inventory, sources), store, sources, tap=recorder.channel, each_second=[recorder])
+        engine = Engine(load(fleet.inventory, sources), store, sources, tap=recorder.channel, each_beat=[recorder])
         thread = threading.Thread(target=engine.run, args=(stop,), daemon=True)
         thread.start()
         try:

@@ -58,7 +58,7 @@ def test_three_hosts_are_asked_at_once(tmp_path: Path) -> None:
         hosts = inventory.load(fleet.inventory)
         allowed = {n: h.model_copy(update={"dtrace": ["disk_io"] * (n != "ma2")}) for n, h in hosts.hosts.items()}
         hosts = hosts.model_copy(update={"hosts": allowed})
-        engine = Engine(hosts, rows, {}, each_second=[Asker(requests)])
+        engine = Engine(hosts, rows, {}, each_beat=[Asker(requests)])
         loop = threading.Thread(target=engine.run, args=(stop,))
         loop.start()
         try:
