@@ -54,7 +54,7 @@ class Host(BaseModel):
     jump: str = Field("", description="jump host, [user@]host[:port], several with commas")
     known_hosts: str = Field("", description="known_hosts file; ~/.ssh/known_hosts where left out")
     ssh_config: str = Field("", description="ssh_config file; ~/.ssh/config where left out")
-    os: Literal["auto"] | OS = Field("auto", description="its system; auto asks uname")
+    os: Literal["auto", OS] = Field("auto", description="its system; auto asks uname")
     link: Literal["auto", "paramiko", "openssh"] = Field("auto", description="which SSH client to use")
     allow_weak: bool = Field(False, description="allow the algorithms of Solaris 10's SunSSH 1.1 to this host")
     connect_timeout: float = Field(10.0, gt=0, le=120, description="seconds to wait for a connection")
@@ -64,6 +64,13 @@ class Host(BaseModel):
     dtrace: list[str] = Field([], description='metrics that D questions may ask here, "*" for all')
     record: bool = Field(False, description="keep the raw lines of every source")
     options: dict[str, str] = Field({}, description="options of sources, e.g. the path of a log")
+
+    @field_validator("address", "user", "jump")
+    @classmethod
+    def _no_option(cls, value: str) -> str:
+        if value.startswith("-"):  # ssh would take it for one of its options
+            raise ValueError("must not begin with -")
+        return value
 
     @field_validator("intervals")
     @classmethod
@@ -118,7 +125,7 @@ def load(path: Path, known_sources: Iterable[str] = ()) -> Inventory:
     Raises InventoryError naming file, line and key.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as e:
         raise InventoryError(path, 0, "", f"cannot be read: {e}") from e
     try:

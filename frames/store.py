@@ -70,12 +70,16 @@ class Writer:
 
         commit_every: seconds between commits; from 60 on they fall just after a full minute. keep_days: rows of
         single seconds older than this go; rollups stay. keep_bytes: the oldest days of single seconds also go while
-        the history holds more. Raises StoreError when another process writes here."""
+        the history holds more. Raises StoreError when another process writes here or
+        nobody can."""
         self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.owner, self._every = owner, commit_every
         self._keep_days, self._keep_bytes = keep_days, keep_bytes
-        self._lock_file = open(self.folder / LOCK, "a+")  # noqa: SIM115  (held until close)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock_file = open(self.folder / LOCK, "a+")  # noqa: SIM115  (held until close)
+        except OSError as e:
+            raise StoreError(f"{self.folder}: cannot be written: {e.strerror or e}") from e
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

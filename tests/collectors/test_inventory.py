@@ -67,3 +67,20 @@ def test_an_error_names_file_line_and_key(tmp_path, text, line, key, why):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(InventoryError, match="cannot be read"):
         load(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("key", ["address", "user", "jump"])
+def test_ssh_gets_no_option_from_the_file(tmp_path, key):
+    with pytest.raises(InventoryError, match=rf":2: hosts\.a\.{key}: must not begin with -"):
+        load(write(tmp_path, f'[hosts.a]\n{key} = "-oProxyCommand=id"\n'))
+
+
+def test_a_wrong_system_is_answered_with_those_there_are(tmp_path):
+    with pytest.raises(InventoryError, match=r":2: hosts\.a\.os: .*'auto', 'solaris10'.*'linux'"):
+        load(write(tmp_path, '[hosts.a]\nos = "solaris"\n'))
+
+
+def test_an_editors_byte_order_mark_is_no_error(tmp_path):
+    path = tmp_path / "hosts.toml"
+    path.write_bytes(b"\xef\xbb\xbf[hosts.a]\r\nport = 22\r\n")
+    assert load(path).hosts["a"].port == 22

@@ -192,3 +192,9 @@ def test_one_writer_and_frames_that_do_not_fit(tmp_path: Path) -> None:
         (tmp_path / "spool.sqlite").unlink()
     with Writer(tmp_path, commit_every=3600) as writer:  # the mark alone keeps the numbers from repeating
         assert writer.append(T0, numbered(1, T0)) > first + 1
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="file/history: cannot be written: Not a directory"):
+        Writer(tmp_path / "file" / "history")
