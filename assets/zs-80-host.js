@@ -4,6 +4,8 @@
   const zs = window.zs;
 
   zs.view("host_head", (el, d) => {
+    const page = document.getElementById("zs-page");
+    if (page) page.dataset.hostState = d.state;
     if (!el.zsHead) {
       el.zsHead = {
         facts: zs.h("p", "zs-host-facts"),

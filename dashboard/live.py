@@ -34,6 +34,8 @@ T = TypeVar("T")
 KEEP = 1200.0
 KEEP_BYTES = 256 << 20
 EVENTS = 2000
+SHARED = 3.0
+"""A shared answer (verdicts) is at most about so many seconds old, however long it took."""
 SILENT = 5.0
 """A host without a sample for this long is stale, whatever its link says."""
 
@@ -165,6 +167,8 @@ class Live:
         self.hosts: dict[str, Host] = {}
         self.events: deque[Event] = deque(maxlen=EVENTS)
         self.seq = 0
+        self.link_changes = 0
+        """Counts up when a host's link goes up or down."""
         self.lost = 0
         """Appends that neither the tail nor its backlog had (the history has them)."""
         self._ring: dict[str, deque[tuple[float, pa.Table]]] = defaultdict(deque)
@@ -176,7 +180,7 @@ class Live:
         self._index = itertools.count(1)
         self._lock = threading.RLock()
         self._waiters: set[asyncio.Event] = set()
-        self._shared: dict[str, tuple[float, int, Any]] = {}
+        self._shared: dict[str, tuple[float, int, int, Any]] = {}
         self._shared_lock = threading.RLock()
         self._last: dict[str, pd.DataFrame] = {}
         self._fresh: dict[str, list[pa.Table]] = {}
@@ -223,6 +227,8 @@ class Live:
         if name == "links":
             for row in table.to_pylist():
                 h = self.hosts[row["host"]]
+                if h.link != (row["state"] or ""):
+                    self.link_changes += 1
                 h.link, h.reason = row["state"] or "", row["reason"] or ""
                 h.since = row["since"].timestamp() if row["since"] else None
                 h.attempt = row["attempt"] or 0.0
@@ -415,15 +421,16 @@ class Live:
 
     def shared(self, key: str, compute: Callable[[], T]) -> T:
         """`compute()`, shared by all who ask: again when something came since, yet never for more than a tenth of
-        the time."""
+        the time, nor older than SHARED s or than the newest change of a link."""
         with self._shared_lock:
-            until, seq, value = self._shared.get(key, (0.0, -1, None))
+            until, seq, links, value = self._shared.get(key, (0.0, -1, -1, None))
             began = time.monotonic()
-            if began < until or (seq == self.seq and seq and began < until + 1):
+            if links == self.link_changes and (began < until or (seq == self.seq and seq and began < until + 1)):
                 return value
             value = compute()
             ended = time.monotonic()
-            self._shared[key] = (ended + 9 * (ended - began), self.seq, value)
+            hold = min(9 * (ended - began), SHARED)
+            self._shared[key] = (ended + hold, self.seq, self.link_changes, value)
             return value
 
     def host(self, name: str) -> Host | None:

@@ -113,7 +113,8 @@ def reasons_at(live: Live, at: float) -> dict[str, Verdict]:
 
 def _link(host: Host, now: float) -> list[Reason]:
     age = host.silent(now)
-    if host.link in ("down", "refused", "connecting") and (age is None or age > SILENT):
+    # A collector that has just started is still connecting while what came before it is fresh.
+    if host.link in ("down", "refused") or (host.link == "connecting" and (age is None or age > SILENT)):
         tries = f"attempt {host.attempt:.0f}" if host.attempt else ""
         wait = f"next in {units.span(host.next_try)}" if host.next_try else ""
         detail = "; ".join(x for x in (host.reason, ", ".join(x for x in (tries, wait) if x)) if x)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
+import structlog
 
 from dashboard.live import Host, Live
 from dashboard.panels import Query, view
@@ -22,6 +24,8 @@ from dashboard.panels.tools import one
 from dashboard.verdicts import ICONS, ORDER, WORDS, Reason, State, Verdict, reasons_at, verdicts
 from frames import units
 from frames.schemas import to_pandas
+
+log = structlog.get_logger()
 
 SPAN, STEP = 900.0, 15.0
 """The curves and the p95 marks of a row speak of so many seconds before the page's instant, in buckets of STEP."""
@@ -72,13 +76,37 @@ def _window(live: Live, table: str, grid: Grid, where: dict[str, list[str]], col
     return pd.concat([frame[frame["time"] < cut], newer[newer["time"] >= cut]], ignore_index=True)
 
 
+_refresh = ThreadPoolExecutor(1, "fleet")
+"""Curves are made beside the ticks, which every panel of every page waits for."""
+_refreshing: WeakSet[Live] = WeakSet()
+
+
 def _past(live: Live, at: float | None) -> _Past:
-    """Curves up to `at` (None: now), at most a few seconds old."""
+    """Curves up to `at` (None: now): the newest there are; where they are some seconds old, new ones are begun."""
     kept = _pasts.setdefault(live, {})
-    now = live.clock()
     past = kept.get(at)
-    if past is not None and (at is not None or 0 <= now - past.made < STEP / 3):
+    if at is not None:
+        if past is None:
+            kept.clear()
+            past = kept[at] = _curves(live, at)
         return past
+    if (past is None or live.clock() - past.made >= STEP / 3) and live not in _refreshing:
+        _refreshing.add(live)
+        _refresh.submit(_renew, live)
+    return past or _Past()
+
+
+def _renew(live: Live) -> None:
+    try:
+        _pasts[live] = {None: _curves(live, None)}
+    except Exception:
+        log.exception("curves of the fleet failed")
+    finally:
+        _refreshing.discard(live)
+
+
+def _curves(live: Live, at: float | None) -> _Past:
+    now = live.clock()
     end = now if at is None else at
     grid = Grid.over(end - SPAN, end, STEP)
     past = _Past(now)
@@ -90,8 +118,6 @@ def _past(live: Live, at: float | None) -> _Past:
     for host in hosts:
         past.p99[str(host)] = worst_p99({t: f[f["host"] == host] if len(f) else f for t, f in disks.items()}, grid)
     past.p95 = _p95(live, grid)
-    kept.clear()
-    kept[at] = past
     return past
 
 
