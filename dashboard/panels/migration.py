@@ -21,6 +21,7 @@ from dashboard.panels.data import Grid, PanelData, Series, number
 from dashboard.panels.tools import one, seconds
 from dashboard.verdicts import reasons_at, verdicts
 from frames import units
+from frames.schemas import to_pandas
 
 State = Literal["stalled", "stale", "sending", "waiting", "done"]
 ORDER: tuple[State, ...] = ("stalled", "stale", "sending", "waiting", "done")
@@ -34,6 +35,8 @@ BACK = 12 * 3600.0
 DONE = 0.97
 """A target of at least this share of its source that has stopped growing is done: compression, RAID-Z padding and
 snapshots left behind make the two differ by some percent."""
+TXG = 10.0
+"""Momentary rates are means of so many seconds: two transaction groups, which saw-tooth every 5 s (zfs(4))."""
 ROOM = 0.20
 """Share of a target pool that must stay free once all streams are done (USERS.md: plan to 80 %)."""
 SNAPSHOT_AGE = 3600.0
@@ -312,11 +315,11 @@ def pair_view(live: Live, query: Query, at: float | None) -> dict[str, Any]:
     ):
         where = {"host": [host], "vdev": [""], **({"pool": [pool]} if pool else {})}
         frame = (
-            live.latest("zpool_iostat", within=10, where=where)
+            to_pandas(live.rows("zpool_iostat", now - TXG, now + 5, where))
             if at is None
-            else (live.store.latest("zpool_iostat", at=at, within=10, where=where))
+            else live.store.window("zpool_iostat", at - TXG, at, where=where, columns=[column])
         )
-        rates.append(number(float(frame[column].sum(min_count=1))) if len(frame) else None)
+        rates.append(number(float(frame.groupby("time")[column].sum(min_count=1).mean())) if len(frame) else None)
     return {
         "name": pair.name,
         "source": pair.source,
