@@ -34,6 +34,11 @@ COLOURS: Final[dict[str, tuple[str, str]]] = {
     "grid": ("#20262d", "#eaedf0"),
     "spark": ("#a9b2bc", "#48525c"),
     "match": ("#7628a6", "#7628a6"),
+    "flame-root": ("#3d454e", "#dfe3e7"),
+    "flame-same": ("#dfe3e7", "#f3f4f6"),
+    "flame-grew": ("#ff8a7a", "#e8705f"),
+    "flame-shrank": ("#5aa9e6", "#5590c2"),
+    "flame-text": ("#14181c", "#14181c"),
 }
 
 RAMPS: Final[dict[str, tuple[str, str]]] = {
@@ -56,6 +61,7 @@ RAMPS: Final[dict[str, tuple[str, str]]] = {
     "diverging": ("5aa9e6 2c4d67 20262d 6b4520 e6922e", "1a5fb4 bcd3ec f3f4f6 f1cfa8 a35200"),
     "flame-user": ("f7e0a3 f2d68c eecb74", "f7e0a3 f2d68c eecb74"),
     "flame-kernel": ("f0b27a eaa566 e59a52", "f0b27a eaa566 e59a52"),
+    "flame-wait": ("c3dbef b0cfe9 9cc2e0", "c3dbef b0cfe9 9cc2e0"),
 }
 
 FONT: Final = '"IBM Plex Sans", system-ui, sans-serif'
