@@ -189,10 +189,10 @@ def test_a_cell_says_who_was_in_it_and_a_lit_key_is_its_own_hue(open_page) -> No
 
     spot = """() => { const p = zs.panels.get('p-dtrace-heat'), r = p.plot.getBoundingClientRect();
       for (let back = 3.5; back < 30; back += 1) {
-        const x = p.px(p.newest() - back);
-        for (let y = p.geo.y + p.geo.h - 3; y > p.geo.y; y -= 4) {
-          const c = zs.cellAt(p, p.tx(x), y);
-          if (c && c.has && (WANTED ? c.count > 3 : !c.count)) return { x: r.left + x, y: r.top + y, count: c.count };
+        const x = Math.round(r.left + p.px(p.newest() - back));  // a click has whole pixels
+        for (let y = Math.round(r.top + p.geo.y + p.geo.h - 3); y > r.top + p.geo.y; y -= 4) {
+          const c = zs.cellAt(p, p.tx(x - r.left), y - r.top);
+          if (c && c.has && (WANTED ? c.count > 3 : !c.count)) return { x, y, count: c.count };
         }
       }
       return null; }"""
