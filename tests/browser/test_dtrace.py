@@ -196,6 +196,8 @@ def test_a_cell_says_who_was_in_it_and_a_lit_key_is_its_own_hue(open_page) -> No
         }
       }
       return null; }"""
+    for wanted in ("true", "false"):
+        page.wait_for_function(spot.replace("WANTED", wanted))
     page.evaluate("() => zs.pause(true)")
     full = page.evaluate(spot.replace("WANTED", "true"))
     page.mouse.click(full["x"], full["y"])

@@ -126,7 +126,7 @@ def test_one_damaged_frame_is_kept_aside_and_the_others_are_taken(tmp_path: Path
 
 def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "history").write_text("a file, not a folder")
-    with pytest.raises(OSError, match="history"):
+    with pytest.raises(StoreError, match="history: cannot be written"):
         Writer(tmp_path / "history")
 
 
