@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -446,8 +445,3 @@ class Live:
 
 def _text(value: Any) -> str:
     return "" if value is None or (not isinstance(value, str) and pd.isna(value)) else str(value)
-
-
-def epochs(times: pd.Series) -> np.ndarray:
-    """Epoch seconds of a UTC time column."""
-    return times.to_numpy("datetime64[us]").astype("int64") / 1e6

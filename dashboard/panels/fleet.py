@@ -18,10 +18,9 @@ from dashboard.panels import Query, view
 from dashboard.panels.data import Floats, Grid, number
 from dashboard.panels.disks import TABLES as DISKS
 from dashboard.panels.disks import worst_p99
-from dashboard.panels.host import facts
 from dashboard.panels.pools import IO
 from dashboard.panels.tools import one
-from dashboard.verdicts import ICONS, ORDER, WORDS, Reason, State, Verdict, reasons_at, verdicts
+from dashboard.verdicts import ICONS, ORDER, Reason, State, Verdict, reasons_at, verdicts
 from frames import units
 from frames.schemas import to_pandas
 
@@ -147,7 +146,7 @@ def _latest(live: Live, table: str, at: float | None) -> pd.DataFrame:
 
 @view("fleet")
 def fleet(live: Live, query: Query, at: float | None) -> dict[str, Any]:
-    """{counts, zones, at_cap, hosts: [row]}; rows sorted by trouble. Numbers are SI; None is missing."""
+    """{hosts: [row]}; rows sorted by trouble. Numbers are SI; None is missing."""
     now = live.clock() if at is None else at
     told = verdicts(live) if at is None else reasons_at(live, at)
     frames = {
@@ -156,16 +155,7 @@ def fleet(live: Live, query: Query, at: float | None) -> dict[str, Any]:
     past = _past(live, at)
     hosts = [_row(live, name, told.get(name), frames, past, now, at) for name in sorted(live.hosts)]
     hosts.sort(key=lambda h: (ORDER.index(h["state"]), h["host"]))
-    counts = {state: sum(h["state"] == state for h in hosts) for state in ORDER}
-    zones = [z for h in hosts for z in h["zones"]]
-    return {
-        "counts": counts,
-        "words": WORDS,
-        "zones": len(zones),
-        "at_cap": sum(z["waiting"] > 0 for z in zones),
-        "hosts": hosts,
-        "at": at,
-    }
+    return {"hosts": hosts}
 
 
 def _row(
@@ -191,12 +181,10 @@ def _row(
     return {
         "host": name,
         "model": ", ".join(x for x in (host.fact("model"), short_os(host)) if x),
-        "facts": facts(live, name) if at is None else [],
         "state": verdict.state,
         "word": f"Stale {units.span(host.silent(now))}" if stale and host.newest else verdict.word,
         "icon": ICONS[verdict.state],
         "reasons": [r.wire() for r in verdict.reasons if r.state in ("bad", "stale", "warn")],
-        "values_of": units.clock(host.newest) if stale and host.newest else "",
         "shelf": {"cpu": number(ncpu), "memory": number(memory), "io": None},
         "zones": _zones(name, mine, past, live),
         "pools": _pools(mine),
