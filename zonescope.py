@@ -209,6 +209,42 @@ def replay(
 
 
 @app.command()
+def parse(
+    source: Annotated[str, typer.Argument(help="source whose parser reads it, e.g. zpool_status")],
+    text: Annotated[typer.FileText, typer.Argument(help="saved output; - reads standard input", errors="replace")],
+    system: Annotated[str | None, typer.Option("--os", help="solaris10, solaris11, illumos, freebsd or linux")] = None,
+    variant: Annotated[str | None, typer.Option(help="the source's variant; left out: whichever reads it")] = None,
+    interval: Annotated[float, typer.Option(min=0.001, help="seconds between its reports")] = 1.0,
+    table: Annotated[str | None, typer.Option(help="only this table")] = None,
+) -> None:
+    """What a parser makes of a saved output, as CSV; a line that it cannot read is told, and status is 1.
+
+    Output that names no time counts from 1970.
+    """
+    from collectors.base import SYSTEMS
+    from collectors.saved import csv, read
+    from collectors.sources import load
+
+    sources = load()
+    if source not in sources:
+        raise typer.BadParameter(f"no source {source!r}; there are {', '.join(sorted(sources))}")
+    if system not in (None, *SYSTEMS):
+        raise typer.BadParameter(f"no system {system!r}; there are {', '.join(SYSTEMS)}")
+    try:
+        saved = read(sources[source], text.read(), os=system, variant=variant, interval=interval)  # type: ignore[arg-type]
+    except ValueError as e:
+        raise typer.BadParameter(str(e)) from None
+    for complaint in saved.complaints:
+        typer.echo(complaint, err=True)
+    typer.echo(f"read as {source}/{saved.variant} of {saved.os}: {saved.rows} rows", err=True)
+    for name, frame in saved.frames.items():
+        if table in (None, name):
+            typer.echo(f"# {name}")
+            typer.echo(csv(frame), nl=False)
+    raise typer.Exit(1 if saved.complaints or not saved.rows else 0)
+
+
+@app.command()
 def serve(
     store: StoreFolder = STORE,
     address: Address = "127.0.0.1",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, Protocol
 
 from frames.schemas import SCHEMAS, to_pandas
@@ -106,18 +107,29 @@ def parse_text(
     interval: float = 1.0,
     at: float = 0.0,
     facts: Mapping[str, str] | None = None,
+    complain: Callable[[ParseError], None] | None = None,
 ) -> dict[str, Any]:
     """The whole of a recorded output as frames: table name -> DataFrame in the table's schema.
 
     Without a stamp in the output, interval i (0-based) is stamped ``at + (i + 1) * interval``.
-    Raises ParseError at the first line that cannot be read.
+    Raises ParseError at the first line that cannot be read, unless `complain` takes it: then reading goes on, as it
+    does on a live stream.
     """
     ctx = Context(host, os or variant.systems[0], interval, facts or {})
     parser = variant.parser(ctx)
     batches: list[Batch] = []
+
+    def take(call: Callable[[], list[Batch]]) -> None:
+        try:
+            batches.extend(call())
+        except ParseError as e:
+            if complain is None:
+                raise
+            complain(e)
+
     for line in text.splitlines():
-        batches += parser.feed(line, at)
-    batches += parser.end(at)
+        take(partial(parser.feed, line, at))
+    take(partial(parser.end, at))
     merged: dict[str, dict[str, list[Any]]] = {}
     seen: dict[str, int] = {}
     for b in batches:

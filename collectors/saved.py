@@ -1,0 +1,84 @@
+"""A saved output of a command, read by a source's parser without a host: `zonescope parse`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from collectors.base import OS, ParseError, Source, Variant, parse_text
+from collectors.dtrace import layout
+
+COMMAND = "saved"
+"""What stands for the host, which a saved text does not name."""
+
+
+@dataclass(slots=True)
+class Saved:
+    """What a text holds: frames by table, the variant and system it was read as, and the lines nobody could read."""
+
+    variant: str
+    os: OS
+    frames: dict[str, Any] = field(default_factory=dict)
+    complaints: list[str] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        return sum(map(len, self.frames.values()))
+
+
+def read(
+    source: Source,
+    text: str,
+    *,
+    os: OS | None = None,
+    variant: str | None = None,
+    interval: float = 1.0,
+    at: float = 0.0,
+) -> Saved:
+    """`text` as the rows that its variant's parser makes of it; stamps as in `parse_text`.
+
+    Where `os` or `variant` is not told, each that fits is tried: the one that leaves the fewest lines unread wins,
+    then the one with the most rows, then the source's own order. Output of `dtrace` in its default layout, which has
+    no marks of our own, is read by the parser of that layout.
+
+    Raises ValueError when the source has no such variant, or none for that system.
+    """
+    tries: list[tuple[Variant, OS]] = [
+        (v, system)
+        for v in source.variants
+        for system in ((os,) if os else v.systems[:1])
+        if system in v.systems and variant in (None, v.name)
+    ]
+    if not tries:
+        names = ", ".join(f"{v.name} ({', '.join(v.systems)})" for v in source.variants)
+        raise ValueError(f"{source.name} has {names}")
+    found = [_try(v, system, text, interval, at) for v, system in tries]
+    best = min(found, key=lambda s: (not s.rows, len(s.complaints), -s.rows))
+    if not best.rows and source.name == "dtrace":
+        answer = layout.parse(text)
+        complaints = [f"dtrace: {why}" for why in answer.complaints]
+        return Saved("default layout", best.os, {"dtrace": answer.frame("saved", COMMAND, at)}, complaints)
+    return best
+
+
+def _try(variant: Variant, os: OS, text: str, interval: float, at: float) -> Saved:
+    out = Saved(variant.name, os)
+
+    def complain(e: ParseError) -> None:
+        out.complaints.append(str(e))
+
+    out.frames = parse_text(variant, text, os=os, host=COMMAND, interval=interval, at=at, complain=complain)
+    return out
+
+
+def csv(frame: pd.DataFrame) -> str:
+    """`frame` as CSV without the columns that hold nothing; lists as JSON."""
+    shown = frame.drop(columns="host").dropna(axis="columns", how="all")
+    for name, dtype in shown.dtypes.items():
+        if isinstance(dtype, pd.ArrowDtype):
+            shown[name] = [None if v is None else json.dumps(v) for v in pa.array(shown[name]).to_pylist()]
+    return str(shown.to_csv(index=False))

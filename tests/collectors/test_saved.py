@@ -1,0 +1,71 @@
+"""zonescope parse: saved outputs, read without a host."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from collectors.saved import read
+from collectors.sources import load
+from zonescope import app
+
+RECORDED = Path(__file__).parents[1] / "recorded"
+STATUS = """\
+  pool: tank
+ state: ONLINE
+ scrub: resilver in progress for 0h51m, 58.65% done, 0h36m to go
+config:
+
+        NAME        STATE     READ WRITE CKSUM
+        tank        ONLINE       0     0     0
+          c0t1d0    ONLINE       0     0 1.49K
+
+errors: No known data errors
+"""
+
+
+def test_the_variant_that_reads_it_is_found() -> None:
+    procfs = (RECORDED / "arcstats" / "linux-openzfs-2.4.4.txt").read_text()
+    saved = read(load()["arcstats"], procfs)
+    assert (saved.variant, saved.os, saved.complaints) == ("procfs", "linux", [])
+    assert list(saved.frames) == ["arcstats"]
+
+
+def test_a_variant_that_a_system_has_not_is_named_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match=r"procfs \(linux\)"):
+        read(load()["arcstats"], "", os="solaris10", variant="procfs")
+
+
+def test_reading_goes_on_after_a_line_that_cannot_be_read() -> None:
+    text = (RECORDED / "zpool_iostat" / "solaris10-hot-changes.txt").read_text()
+    whole = read(load()["zpool_iostat"], text)
+    lines = text.splitlines()
+    row = next(i for i, line in enumerate(lines) if line.startswith("  ") and i > 40)
+    cut = "\n".join([*lines[:row], lines[row][:-3], *lines[row + 1 :]])
+    saved = read(load()["zpool_iostat"], cut, variant=whole.variant, os=whole.os)
+    assert [f"line {row + 1}," in why for why in saved.complaints] == [True]
+    assert 0 < saved.rows < whole.rows
+
+
+def test_dtrace_in_its_default_layout() -> None:
+    saved = read(load()["dtrace"], "\n\n  bash                                                     12\n")
+    assert saved.variant == "default layout"
+    row = saved.frames["dtrace"].iloc[0]
+    assert (list(row["keys"]), row["value"]) == (["bash"], 12)
+
+
+def test_the_command_prints_csv_and_says_what_it_took_it_for() -> None:
+    run = CliRunner().invoke(app, ["parse", "zpool_status", "-", "--table", "zpool_status"], input=STATUS)
+    assert run.exit_code == 0
+    rows = list(csv.DictReader(io.StringIO(run.stdout.split("# zpool_status\n")[1])))
+    assert [(r["vdev"], r["cksum_errors"]) for r in rows] == [("", "0.0"), ("c0t1d0", "1525.76")]
+    assert "read as zpool_status/" in run.stderr
+
+
+def test_the_command_fails_where_nothing_was_read() -> None:
+    assert CliRunner().invoke(app, ["parse", "arcstats", "-"], input="no such thing\n").exit_code == 1
+    assert CliRunner().invoke(app, ["parse", "nothing", "-"], input="").exit_code == 2
