@@ -300,7 +300,7 @@ def test_text_of_hosts_is_never_html(site):
         evil,
     )
     page.wait_for_timeout(400)
-    page.mouse.move(x + w * 0.5, y + h / 2)
+    page.mouse.move(x + w * 0.9, y + h / 2)  # the harness's own gap has moved left of it
     page.locator(".zs-tip").wait_for(state="visible")
     assert evil in page.locator(".zs-tip").inner_text()
     assert evil in page.locator("#p-h-mirror .zs-legend").inner_text()
