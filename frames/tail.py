@@ -213,6 +213,15 @@ class Follower:
                 last = self._seen.get(s.owner)
                 if last is not None and s.seq <= last:
                     continue
+                if last is None and backlog and s.owner not in of:
+                    # A publisher that began after the backlog was asked for, or did not answer: what it sent before
+                    # the subscription had reached it is still in its memory.
+                    for address in self._addresses:
+                        for earlier in await self._request(address, {"since": time.time() - backlog}, 2.0):
+                            if earlier.owner == s.owner and (last or 0) < earlier.seq < s.seq:
+                                of[s.owner] = address
+                                self._seen[s.owner] = last = earlier.seq
+                                yield earlier
                 if last is not None and s.seq > last + 1:
                     for address in [of[s.owner]] if s.owner in of else self._addresses:
                         for missed in await self._request(address, {"after": last}, 1.0):

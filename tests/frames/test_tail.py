@@ -110,6 +110,27 @@ def test_a_follower_outlives_its_collector(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_what_a_collector_said_before_the_follower_reached_it_is_fetched(tmp_path: Path) -> None:
+    """A dashboard that waits for its collector: the first second holds what is said once (hosts, pairs)."""
+    now = int(time.time())
+    address = default_address(tmp_path)
+
+    async def run() -> list[Second]:
+        follower = Follower(address)
+        taking = asyncio.create_task(take(follower, 4))
+        await asyncio.sleep(2.2)  # it has asked in vain
+        with Writer(tmp_path, commit_every=3600, tail=address) as writer:
+            for i in range(3):
+                writer.append(now + i, numbered(i, now + i))
+            while not taking.done():
+                await asyncio.sleep(0.2)
+                writer.append(now + 3, numbered(3, now + 3))
+        follower.close()
+        return await taking
+
+    assert [s.seq for s in asyncio.run(run())] == [1, 2, 3, 4]
+
+
 def test_addresses_fit_a_socket_and_are_found_in_the_folder(tmp_path: Path) -> None:
     deep = tmp_path / ("long" * 25)
     with Writer(deep, commit_every=3600):
