@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
+import shutil
+import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
@@ -48,6 +53,30 @@ def test_the_template_reads_kstat_and_names_what_it_cannot(template: ModuleType)
     parser.feed("what", 0.0)
     with pytest.raises(ParseError, match="line 1"):
         parser.end(0.0)
+
+
+def test_a_package_of_ones_own_brings_it(tmp_path: Path) -> None:
+    """Installed as pip leaves a package: a module and a dist-info with the entry point that the page shows."""
+    shown = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    assert shown
+    ((group, points),) = tomllib.loads(shown[1])["project"]["entry-points"].items()
+    package = tmp_path / "my_package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    shutil.copy(DOCS / "template" / "open_files.py", package)
+    told = tmp_path / "my_package-1.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: my_package\nVersion: 1\n")
+    (told / "entry_points.txt").write_text(f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in points.items()))
+    run = subprocess.run(
+        [sys.executable, "-m", "zonescope", "parse", "open_files", str(DOCS / "template" / "linux-busy.txt")],
+        capture_output=True,
+        text=True,
+        cwd=DOCS.parent,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        check=True,
+    )
+    assert [line.split(",")[1] for line in run.stdout.splitlines()[1:]] == ["open", "1216.0", "1344.0"]
 
 
 def test_the_page_shows_the_recordings_expectation() -> None:
