@@ -137,7 +137,7 @@ class Host:
         return f.value if f else default
 
 
-_CONTROL = {"links", "source_health", "host_facts", "events", "requests"}
+_CONTROL = {"links", "source_health", "host_facts", "events", "requests", "dtrace_runs", "dtrace_programs"}
 """Tables about the collector, not samples of the host: they do not make a host fresh."""
 
 

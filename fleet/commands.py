@@ -64,11 +64,12 @@ def _date(live: Live, args: list[str]) -> Tool:
 
 
 def _ps(live: Live, args: list[str]) -> Tool:
-    """`ps -o time= -p PID` of a dtrace, and `ps -e -o comm -o zone` (or cgroup)."""
+    """`ps -o pid= -o time= -p PIDS` of dtraces, and `ps -e -o comm -o zone` (or cgroup)."""
     if "-e" not in args:
-        if f"{dtrace_.PID}" not in args:
+        pids = [int(p) for p in args[-1].split(",") if p.isdecimal() and int(p) in dtrace_.PIDS]
+        if not pids:
             raise UsageError("", 1)
-        return once(lambda t: _spent(max(t - live.model.scenario.start, 0.0) * dtrace_.COST + 1))
+        return once(lambda t: "".join(_spent(p, t - live.model.scenario.start) for p in pids))
     columns = [args[i + 1] for i, a in enumerate(args[:-1]) if a == "-o"]
     names = [c.rstrip("=") for c in columns]
     head = "" if all(c.endswith("=") for c in columns) else " ".join(f"{c.upper():<8}" for c in names) + "\n"
@@ -91,9 +92,9 @@ def _ps(live: Live, args: list[str]) -> Tool:
 _DAEMONS = {"nginx": "/usr/local/sbin/nginx", "imapd": "/usr/cyrus/bin/imapd", "lmtpd": "/usr/cyrus/bin/lmtpd"}
 
 
-def _spent(seconds: float) -> str:
-    s = int(seconds)
-    return f" {s // 60:02d}:{s % 60:02d}\n"
+def _spent(pid: int, since: float) -> str:
+    s = int(max(since, 0.0) * dtrace_.cores(pid)) + 1
+    return f"{pid:5d}    {s // 60:02d}:{s % 60:02d}\n"
 
 
 def _id(live: Live, args: list[str]) -> Tool:

@@ -338,7 +338,7 @@ _ARC_LEVELS = [
     gauge("c", "B", "target size"),
     gauge("c_min", "B", "least target"),
     gauge("c_max", "B", "largest target"),
-    gauge("p", "B", "target of the MRU list"),
+    gauge("p", "B", "target of the MRU list (since OpenZFS 2.2 from its fractions meta, pd and pm)"),
     gauge("mru_size", "B", "MRU list"),
     gauge("mfu_size", "B", "MFU list"),
     gauge("mru_ghost_size", "B", "MRU ghost list (bytes whose headers are kept)"),
@@ -350,6 +350,14 @@ _ARC_LEVELS = [
     gauge("l2_size", "B", "L2ARC data, uncompressed"),
     gauge("l2_asize", "B", "L2ARC data on its devices"),
     gauge("l2_hdr_size", "B", "ARC bytes spent on the index of the L2ARC"),
+    gauge("growth", "B/s", "growth of size over the interval, negative where it shrank"),
+    gauge("hit_ratio", "1", "hits over all accesses of the interval; NA: no access"),
+    gauge("demand_data_hit_ratio", "1", "hits over accesses, demand data"),
+    gauge("demand_metadata_hit_ratio", "1", "hits over accesses, demand metadata"),
+    gauge("prefetch_data_hit_ratio", "1", "hits over accesses, prefetch data: what was held already"),
+    gauge("prefetch_metadata_hit_ratio", "1", "hits over accesses, prefetch metadata"),
+    gauge("prefetch_efficiency", "1", "demand accesses that a prefetch had served, over prefetches issued"),
+    gauge("ghost_hit_ratio", "1", "ghost hits over misses: what a larger ARC would have served"),
 ]
 _ARC_RATES = [
     rate("hits", "1/s", "hits"),
@@ -366,7 +374,15 @@ _ARC_RATES = [
     rate("mfu_hits", "1/s", "hits in the MFU list"),
     rate("mru_ghost_hits", "1/s", "misses that a larger MRU list would have served"),
     rate("mfu_ghost_hits", "1/s", "misses that a larger MFU list would have served"),
+    rate("iohits", "1/s", "accesses that found their read under way (OpenZFS 2.2 on)"),
+    rate("demand_data_iohits", "1/s", "the same, demand data"),
+    rate("demand_metadata_iohits", "1/s", "the same, demand metadata"),
+    rate("prefetch_data_iohits", "1/s", "the same, prefetch data"),
+    rate("prefetch_metadata_iohits", "1/s", "the same, prefetch metadata"),
+    rate("prefetches", "1/s", "predictive prefetches issued (before OpenZFS 0.8: prefetch misses)"),
+    rate("prefetches_used", "1/s", "demand accesses that a predictive prefetch had served"),
     rate("deleted", "1/s", "buffers evicted"),
+    rate("evicted", "B/s", "bytes evicted, to the L2ARC or for good"),
     rate("evict_skip", "1/s", "buffers that eviction skipped"),
     rate("memory_throttle", "1/s", "writes delayed because memory was short"),
     rate("l2_hits", "1/s", "L2ARC hits"),
@@ -497,6 +513,30 @@ DTRACE = declare(
     gauge("drops", "1", "records that dtrace said it dropped in this interval"),
 )
 
+DTRACE_RUNS = declare(
+    "dtrace_runs",
+    "D programs under way and what they cost their host: a row a second for each, the standing question too",
+    key("question", "the question's id or the script's name, as in table dtrace"),
+    label("state", "starting (probes are being attached), running or ended (its last row)"),
+    label("who", "who asked first; zonescope for the standing question"),
+    label("requests", "ids of the requests that it answers, joined by commas"),
+    gauge(
+        "cpu", "cores", "CPU time of dtrace itself lately, without what its probes cost the probed; NA: not known yet"
+    ),
+    gauge("drops", "1", "records lost since it started, faults of the program included"),
+    gauge("rows", "1", "rows received since it started (NA for the standing question)"),
+    gauge("left", "s", "time to its limit (NA for the standing question, and while it starts)"),
+)
+
+DTRACE_PROGRAMS = declare(
+    "dtrace_programs",
+    "D programs that were started: the text as the host's compiler got it",
+    key("question", "the question's id or the script's name, as in table dtrace"),
+    label("who", "who asked"),
+    label("program", "the D program"),
+    kind="log",
+)
+
 TRANSFERS = declare(
     "transfers",
     "progress of copies: zfs send and receive, imapsync",
@@ -557,7 +597,7 @@ SOURCE_HEALTH = declare(
 EVENTS = declare(
     "events",
     "what happened: markers, alerts, links up and down, reboots, notes, phases of a migration",
-    key("kind", "marker, link, reboot, clock, zone, pool, scan, dtrace, phase, note, alert or collector"),
+    key("kind", "marker, link, reboot, clock, counters, zone, pool, scan, dtrace, phase, note, alert or collector"),
     label("object", "what it concerns: pool, zone, disk, stream; '' for the host"),
     label("severity", "info, warn or bad"),
     label("text", "one sentence"),

@@ -9,6 +9,9 @@ Bodies of the requests::
 `question` is a question's id or a script's name. A start is ``running`` once a host has attached its probes,
 ``refused`` when every host refused it, ``ended`` when every host is done; `why` says what happened where.
 
+Each second every run, and the standing question of source ``dtrace``, writes what it costs to table ``dtrace_runs``;
+its program goes to table ``dtrace_programs`` when it starts.
+
 All methods run in the engine's own loop; what links say comes by way of `Engine.soon`.
 """
 
@@ -17,7 +20,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -25,11 +28,13 @@ from typing import Any, Protocol
 import structlog
 
 from collectors.base import Batch, Context, ParseError
+from collectors.dtrace import cost
 from collectors.dtrace import host as host_
-from collectors.dtrace.door import Door, Policy, Refused, Run, cpu_seconds
+from collectors.dtrace.cost import Counted
+from collectors.dtrace.door import Door, Policy, Refused, Run
 from collectors.dtrace.framing import FrameParser
 from collectors.links import Link, LinkError, Running, Sink
-from collectors.sources.dtrace import SOURCE, STANDING
+from collectors.sources.dtrace import SOURCE, STANDING, standing_program
 from collectors.stamp import Ticks
 from frames.requests import Request, RequestError, Requests
 
@@ -71,9 +76,24 @@ class _Live:
     listed: bool = False
     stopped: bool = False
     errors: int = 0
+    rows: int = 0
     stderr: deque[str] = field(default_factory=lambda: deque(maxlen=20))
-    look_at: float = 0.0
-    looking: float = 0.0
+
+
+@dataclass(slots=True)
+class _Standing:
+    """The standing question as it runs on a host: the stream that it is, and its CPU time."""
+
+    stream: Any
+    cpu: Counted = field(default_factory=lambda: Counted(60.0))
+
+
+@dataclass(slots=True)
+class _Look:
+    """When to ask a host for CPU times next; not while an answer is awaited."""
+
+    at: float = 0.0
+    until: float = 0.0
 
 
 class Asker:
@@ -84,6 +104,9 @@ class Asker:
         self.door = Door(policy)
         self._asked: dict[str, _Asked] = {}
         self._live: dict[str, _Live] = {}
+        self._standing: dict[str, _Standing] = {}
+        self._looks: dict[str, _Look] = {}
+        self._figures_at = 0.0
         self._begun = False
 
     def __call__(self, engine: Engine, now: float) -> None:
@@ -106,8 +129,11 @@ class Asker:
                 self._end(engine, live, "the link dropped")
         for due in self.door.due(clock):
             self._stop(self._live.get(due.id))
-        for live in self._live.values():
-            self._look(engine, live, clock)
+        self._stand(engine)
+        self._look(engine, clock)
+        if clock >= self._figures_at:
+            self._figures_at = max(self._figures_at + 1.0, clock + 0.5)
+            self._figures(engine, clock)
         self._tell(engine)
 
     # -- requests ----------------------------------------------------------------------------------------------
@@ -180,6 +206,7 @@ class Asker:
         parser = FrameParser(Context(name, host.facts.os, float(interval)), run.expected)
         live = _Live(run, parser, Ticks(float(interval)), host.link, listed=probes is not None)
         self._live[run.id] = live
+        self._program(engine, name, run.name, run.who, run.program)
 
         def lines(at: float, got: list[str]) -> None:
             batches: list[Batch] = []
@@ -248,7 +275,7 @@ class Asker:
             return
         if run.started is None:
             self.door.attached(run, clock, live.parser.pid)
-            live.look_at = clock
+            self._looks.setdefault(run.host, _Look()).at = clock
             for asked in list(self._asked.values()):
                 if run.id in asked.runs.values():
                     self._settle(engine, asked)
@@ -263,6 +290,7 @@ class Asker:
             tick = live.ticks.at(t)
             n = len(b.columns["keys"])
             if tick is not None:
+                live.rows += n
                 engine.add(b.table, **{**b.columns, "time": [int(tick * 1e6)] * n, "host": [run.host] * n})
 
     def _closed(self, engine: Engine, live: _Live, status: int | None, why: str) -> None:
@@ -309,6 +337,7 @@ class Asker:
         if live.running and not live.stopped:
             live.running.stop()
         said = self.door.ended(live.run, why)
+        self._figure(engine, live, time.monotonic(), "ended")
         for asked in list(self._asked.values()):
             if live.run.id in asked.runs.values():
                 asked.over[live.run.host] = said
@@ -322,23 +351,86 @@ class Asker:
             live.stopped = True
             live.running.stop()
 
-    def _look(self, engine: Engine, live: _Live, clock: float) -> None:
-        """Ask the host for dtrace's own CPU time, one look at a time."""
-        command = live.run.cpu_command
-        if not command or clock < live.look_at or clock < live.looking:
-            return
-        live.look_at, live.looking = clock + self.door.policy.look, clock + 30.0
+    def _look(self, engine: Engine, clock: float) -> None:
+        """Ask each host for the CPU time of its dtraces, one look at a time."""
+        counted: dict[str, dict[int, Callable[[float, float], None]]] = {}
+        for live in self._live.values():
+            if live.run.pid and live.run.started is not None:
+                counted.setdefault(live.run.host, {})[live.run.pid] = partial(self.door.spent, live.run)
+        for name, standing in self._standing.items():
+            if pid := standing.stream.parser.pid:
+                counted.setdefault(name, {})[pid] = standing.cpu.add
+        for name, pids in counted.items():
+            look, host = self._looks.setdefault(name, _Look()), engine.hosts[name]
+            if clock < max(look.at, look.until) or host.link is None or host.facts is None:
+                continue
+            look.at, look.until = clock + self.door.policy.look, clock + 30.0
+            sink = Sink(partial(self._seen, engine, pids), closed=partial(_again, look))
+            self._also(host.link, cost.command(host.facts.os, pids), sink)
 
-        def seen(at: float, got: list[str]) -> None:
-            for line in got:
-                spent = cpu_seconds(line)
-                if spent is not None:
-                    engine.soon(partial(self.door.spent, live.run, time.monotonic(), spent))
+    def _seen(
+        self, engine: Engine, pids: Mapping[int, Callable[[float, float], None]], at: float, got: list[str]
+    ) -> None:
+        for line in got:
+            found = cost.read(line)
+            if found and found[0] in pids:
+                engine.soon(partial(pids[found[0]], time.monotonic(), found[1]))
 
-        def closed(status: int | None, why: str) -> None:
-            live.looking = 0.0
+    # -- what it costs -----------------------------------------------------------------------------------------------
 
-        self._also(live.link, command, Sink(seen, closed=closed))
+    def _stand(self, engine: Engine) -> None:
+        """Follow the standing question: a new stream of it is a new program."""
+        for name, host in engine.hosts.items():
+            stream = host.streams.get(SOURCE.name)
+            up = host.link is not None and stream is not None and stream.running is not None
+            known = self._standing.get(name)
+            if not up or not stream.parser.running:
+                self._standing.pop(name, None)
+            elif known is None or known.stream is not stream:
+                self._standing[name] = _Standing(stream)
+                self._looks.setdefault(name, _Look()).at = 0.0
+                self._program(engine, name, STANDING.id, "zonescope", standing_program(stream.ctx))
+
+    def _program(self, engine: Engine, host: str, question: str, who: str, text: str) -> None:
+        now = [int(time.time() * 1e6)]
+        engine.add("dtrace_programs", time=now, host=[host], question=[question], who=[who], program=[text])
+
+    def _figures(self, engine: Engine, clock: float) -> None:
+        for live in self._live.values():
+            self._figure(engine, live, clock, "starting" if live.run.started is None else "running")
+        for name, standing in self._standing.items():
+            stream = standing.stream
+            self._row(
+                engine,
+                name,
+                question=STANDING.id,
+                state="running",
+                who="zonescope",
+                requests=",".join(a.request.id for a in self._asked.values() if name in a.standing),
+                cpu=cost.share(standing.cpu, stream.ctx.os),
+                drops=float(stream.parser.dropped),
+            )
+
+    def _figure(self, engine: Engine, live: _Live, clock: float, state: str) -> None:
+        run = live.run
+        self._row(
+            engine,
+            run.host,
+            question=run.name,
+            state=state,
+            who=run.who,
+            requests=",".join(a.request.id for a in self._asked.values() if run.id in a.runs.values()),
+            cpu=cost.share(run.cpu, live.parser.ctx.os),
+            drops=float(live.parser.dropped),
+            rows=float(live.rows),
+            left=None if run.started is None else max(0.0, run.started + run.limit - clock),
+        )
+
+    def _row(self, engine: Engine, host: str, **values: Any) -> None:
+        second = int(time.time()) + (values["state"] == "ended")  # after the last one of the run
+        engine.add(
+            "dtrace_runs", time=[second * 1_000_000], host=[host], **{name: [value] for name, value in values.items()}
+        )
 
     def _also(self, link: Link, command: str, sink: Sink) -> None:
         """A command beside a run; where the link is gone, the run's own end tells."""
@@ -350,3 +442,7 @@ class Asker:
     def _tell(self, engine: Engine) -> None:
         for e in self.door.events():
             engine.event(e["host"], e["kind"], e["object"], e["severity"], e["text"], e["who"])
+
+
+def _again(look: _Look, status: int | None, why: str) -> None:
+    look.until = 0.0

@@ -8,13 +8,13 @@ when the link drops, and when drops or its own CPU share stay over a bound. Each
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from collectors.base import OS
 from collectors.dtrace import compose, scripts
+from collectors.dtrace.cost import Counted
 from collectors.dtrace.framing import Expected
 from frames import metrics
 from frames.metrics import METRICS
@@ -41,8 +41,8 @@ class Policy:
     cpu: float = 0.25
     """Share of one CPU that dtrace itself may use as a mean over `cpu_for`."""
     cpu_for: float = 30.0
-    look: float = 10.0
-    """How often the engine should ask the host for dtrace's CPU time (`Run.cpu_command`)."""
+    look: float = 5.0
+    """How often the engine should ask the host for the CPU time of its dtraces (`collectors.dtrace.cost`)."""
 
 
 class Refused(Exception):
@@ -57,6 +57,7 @@ class Run:
     host: str
     name: str
     who: str
+    program: str
     command: str
     expected: Expected
     asked: float
@@ -66,23 +67,9 @@ class Run:
     """When somebody watched it last."""
     started: float | None = None
     pid: int | None = None
-    lost: list[tuple[float, float]] = field(default_factory=list)
-    cpu: list[tuple[float, float]] = field(default_factory=list)
+    lost: Counted = field(default_factory=lambda: Counted(60.0))
+    cpu: Counted = field(default_factory=lambda: Counted(60.0))
     stopping: str = ""
-
-    @property
-    def cpu_command(self) -> str:
-        """sh command that prints dtrace's CPU time so far ('' while its pid is unknown); see `cpu_seconds`."""
-        return f"ps -o time= -p {self.pid}" if self.pid else ""
-
-
-def cpu_seconds(text: str) -> float | None:
-    """Seconds of a ps time: '[[dd-]hh:]mm:ss[.cc]'; None for anything else (the process is gone)."""
-    m = re.fullmatch(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+(?:\.\d+)?)", text.strip())
-    if not m:
-        return None
-    days, hours, minutes = (int(g or 0) for g in m.groups()[:3])
-    return ((days * 24 + hours) * 60 + minutes) * 60 + float(m[4])
 
 
 class Door:
@@ -159,7 +146,7 @@ class Door:
             command = compose.command(source)
         except (compose.NoRecipe, QuestionError, ValueError) as e:
             raise Refused(str(e)) from e
-        run = Run(f"{host}-{next(self._ids)}", host, name, who, command, expected, now, limit, {who}, now)
+        run = Run(f"{host}-{next(self._ids)}", host, name, who, source, command, expected, now, limit, {who}, now)
         self.runs[run.id] = run
         return run
 
@@ -190,11 +177,11 @@ class Door:
 
     def dropped(self, run: Run, now: float, total: float) -> None:
         """`total` records lost so far (`FrameParser.dropped`)."""
-        run.lost = [(t, n) for t, n in run.lost if t >= now - self.policy.drops_for] + [(now, total)]
+        run.lost.add(now, total)
 
     def spent(self, run: Run, now: float, seconds: float) -> None:
         """`seconds` of CPU time that its dtrace has used so far."""
-        run.cpu = [(t, s) for t, s in run.cpu if t >= now - 2 * self.policy.cpu_for] + [(now, seconds)]
+        run.cpu.add(now, seconds)
 
     def stop(self, run: Run, who: str) -> None:
         """A person ends it; `due` names it next."""
@@ -236,10 +223,10 @@ class Door:
             return f"its time of {run.limit:g} s is over"
         if now - run.seen > p.unwatched:
             return f"nobody has watched it for {p.unwatched:g} s"
-        share = _slope(run.lost, p.drops_for * 0.8)
+        share = run.lost.rate(p.drops_for * 0.8)
         if share is not None and share > p.drops:
             return f"it dropped {share:.0f} records a second (bound {p.drops:g})"
-        share = _slope(run.cpu, p.cpu_for)
+        share = run.cpu.rate(p.cpu_for)
         if share is not None and share > p.cpu:
             return f"dtrace used {share:.0%} of a CPU (bound {p.cpu:.0%})"
         return ""
@@ -253,11 +240,3 @@ class Door:
         self._events.append(
             {"host": host, "kind": "dtrace", "object": what, "severity": severity, "text": text, "who": who}
         )
-
-
-def _slope(points: list[tuple[float, float]], over: float) -> float | None:
-    """Mean rate of a counter over the last `over` seconds or more, None before there are so many."""
-    if len(points) < 2 or points[-1][0] - points[0][0] < over:
-        return None
-    first = [p for p in points if p[0] <= points[-1][0] - over][-1]
-    return (points[-1][1] - first[1]) / (points[-1][0] - first[0])

@@ -19,8 +19,13 @@ ALIASES = (
 """`iostat -x` names disks as the kernel does and `iostat -xn` as people do, in the same order."""
 
 
+def standing_program(ctx: Context) -> str:
+    """The D program of the standing question."""
+    return compose.program(STANDING, ctx.os, interval=max(1, round(ctx.interval)))
+
+
 def _command(ctx: Context) -> str:
-    run = compose.command(compose.program(STANDING, ctx.os, interval=max(1, round(ctx.interval))))
+    run = compose.command(standing_program(ctx))
     return (ALIASES if ctx.os in ("solaris10", "solaris11", "illumos") else "") + run
 
 

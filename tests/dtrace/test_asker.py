@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 
 from collectors import inventory
+from collectors.base import Context
 from collectors.dtrace.asker import Asker
 from collectors.dtrace.door import Policy
 from collectors.engine import Engine
 from collectors.links import Sink
-from collectors.sources.dtrace import STANDING
+from collectors.sources.dtrace import SOURCE, STANDING
 from fleet import Fleet
 from frames.requests import Request, Requests
+from frames.schemas import SCHEMAS
 from tests.sshd import wait_for
 
 
@@ -131,6 +133,15 @@ class FakeEngine:
     def soon(self, call: Callable[[], None]) -> None:
         call()
 
+    def told(self, table: str) -> list[dict[str, Any]]:
+        """Rows of `table` so far."""
+        return [
+            {name: values[i] for name, values in columns.items()}
+            for t, columns in self.rows
+            if t == table
+            for i in range(len(columns["time"]))
+        ]
+
 
 @pytest.fixture
 def box(tmp_path: Path) -> tuple[FakeEngine, Asker, Requests]:
@@ -162,7 +173,7 @@ def test_a_host_without_the_first_ways_probes_gets_another(box: tuple[FakeEngine
     assert (table, columns["value"], columns["time"], columns["host"]) == ("dtrace", [5.0], [3_000_000], ["box"])
     assert state(requests, id_).state == "running"
     asker(engine, 0.0)
-    assert engine.link.started[3][0] == "ps -o time= -p 77"
+    assert engine.link.started[3][0] == "ps -o pid= -o time= -p 77"
 
 
 def test_a_host_where_no_way_fits_says_so(box: tuple[FakeEngine, Asker, Requests]) -> None:
@@ -240,7 +251,7 @@ def test_what_an_earlier_collector_ran_is_over(box: tuple[FakeEngine, Asker, Req
 
 def test_the_standing_question_is_not_run_twice(box: tuple[FakeEngine, Asker, Requests]) -> None:
     engine, asker, requests = box
-    engine.run.streams["dtrace"] = SimpleNamespace(running=object())
+    engine.run.streams["dtrace"] = SimpleNamespace(running=object(), parser=SimpleNamespace(running=False))
     id_ = ask(requests, STANDING.id)
     asker(engine, 0.0)
     assert not engine.link.started
@@ -248,3 +259,62 @@ def test_the_standing_question_is_not_run_twice(box: tuple[FakeEngine, Asker, Re
     requests.ask("dtrace_stop", {"request": id_}, "anna")
     asker(engine, 0.0)
     assert (state(requests, id_).state, state(requests, id_).why) == ("ended", "box: it runs there all the time")
+
+
+def test_what_a_run_costs_and_its_program_are_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 1000.0
+    monkeypatch.setattr("collectors.dtrace.asker.time.monotonic", lambda: clock)
+    engine, requests = FakeEngine("linux", ["disk_io"]), Requests(tmp_path)
+    asker = Asker(requests)
+    id_ = ask(requests, "disk_io/by=latency", duration=60)
+    asker(engine, 0.0)
+    (program,) = engine.told("dtrace_programs")
+    assert (program["host"], program["question"], program["who"]) == ("box", "disk_io/by=latency", "anna")
+    assert program["program"].startswith("/* zonescope disk_io/by=latency */\n")
+    assert program["program"] in engine.link.started[0][0]
+    sink = engine.link.started[0][1]
+    sink.lines(1.0, ["zs1 start 1 disk_io/by=latency 77", "zs1 begin 1 0 1000000000", "zs1 key count=2"])
+    sink.errors(1.0, ["dtrace: 3 drops on CPU 0"])
+    sink.lines(1.0, ["zs1 end 1 1000000000 0"])
+    for now, ticks in ((1001.0, 100), (1006.0, 130), (1011.0, 150)):
+        clock = now
+        asker(engine, 0.0)
+        look, answer = engine.link.started[-1]
+        assert look.startswith("for f in /proc/77/stat; do read -r s")
+        answer.lines(1.0, [f"77 (dtrace) S 1 1 1 0 -1 0 9 9 9 9 {ticks} 10 0 0 20 0 1 0"])
+        answer.closed(0, "")
+    clock = 1012.0
+    asker(engine, 0.0)
+    requests.ask("dtrace_stop", {"request": id_}, "anna")
+    asker(engine, 0.0)
+    sink.closed(None, "")
+    for rows in (engine.told("dtrace_runs"), engine.told("dtrace_programs")):
+        columns = {name: [r.get(name) for r in rows] for name in set().union(*rows)}
+        SCHEMAS["dtrace_runs" if "state" in columns else "dtrace_programs"].table(columns)
+    first, *_, last, over = engine.told("dtrace_runs")
+    assert (first["state"], first["left"], first["cpu"]) == ("starting", None, None)
+    assert {k: last[k] for k in ("state", "who", "requests", "drops", "rows", "left")} == {
+        "state": "running",
+        "who": "anna",
+        "requests": id_,
+        "drops": 3.0,
+        "rows": 1.0,
+        "left": 48.0,
+    }
+    assert last["cpu"] == pytest.approx(0.04)
+    assert (over["state"], over["rows"]) == ("ended", 1.0)
+    assert over["time"] > last["time"]
+
+
+def test_the_standing_question_is_accounted_for_too(box: tuple[FakeEngine, Asker, Requests]) -> None:
+    engine, asker, _ = box
+    ctx = Context("box", "illumos", 1.0)
+    parser = SimpleNamespace(running=True, pid=99, dropped=5.0)
+    engine.run.streams["dtrace"] = SimpleNamespace(running=object(), parser=parser, ctx=ctx)
+    asker(engine, 0.0)
+    asker(engine, 0.0)
+    (program,) = engine.told("dtrace_programs")
+    assert program["program"] in SOURCE.variants_for("illumos")[0].command(ctx)
+    assert engine.link.started[0][0] == "ps -o pid= -o time= -p 99"
+    (row,) = engine.told("dtrace_runs")
+    assert (row["question"], row["who"], row["drops"]) == (STANDING.id, "zonescope", 5.0)
