@@ -2,19 +2,33 @@
 
 What a counter can do besides growing: start anew (reboot, module reload, `clear`), wrap at 32 or 64 bits, stand
 beside a clock that was stepped back, vanish and return. None of these may show as a spike or a negative rate:
-the sample is NaN, and the next one counts from there.
+the sample is NaN, the next one counts from there, and an event says so (`Rates.events`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from math import nan
 from typing import Literal
 
+from collectors.base import Batch
+
 WRAPS = (1 << 32, 1 << 64)
 HALF = 1 << 63
 """A step this large is a counter that went below zero and is printed unsigned."""
+QUIET = 60.0
+"""Seconds of a series' own time in which it starts anew without another event: some counters are none."""
+NAMED = 3
+"""Series that an event names; of more it says how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anew:
+    """A series that started anew; `back`: seconds by which its time ran back, 0 where its counters fell."""
+
+    key: Hashable
+    back: float = 0.0
 
 
 class Rates:
@@ -25,11 +39,13 @@ class Rates:
     All are NaN at a series' first step, when `stamp` did not advance, and when the series started anew.
     """
 
-    __slots__ = ("_last", "_rates", "resets")
+    __slots__ = ("_anew", "_last", "_rates", "_told", "resets")
 
     def __init__(self) -> None:
         self._last: dict[Hashable, tuple[float, Sequence[float]]] = {}
         self._rates: dict[Hashable, list[float]] = {}
+        self._anew: dict[Hashable, Anew] = {}
+        self._told: dict[Hashable, float] = {}
         self.resets = 0
         """Steps at which a series was found to have started anew."""
 
@@ -40,17 +56,69 @@ class Rates:
             return [nan] * len(counters)
         span = stamp - last[0]
         if not span > 0:
-            self.resets += 1
+            if span < 0:
+                self._reset(key, stamp, span)
             self._rates.pop(key, None)
             return [nan] * len(counters)
         steps = [b - a for a, b in zip(last[1], counters, strict=True)]
         # A NaN in front makes min() NaN: the slow way sorts that out.
         if steps and not (min(steps) >= 0 and max(steps) < HALF):
-            return self._odd(key, span, last[1], steps)
+            return self._odd(key, stamp, span, last[1], steps)
         rates = self._rates[key] = [d / span for d in steps]
         return rates
 
-    def _odd(self, key: Hashable, span: float, before: Sequence[float], steps: list[float]) -> list[float]:
+    def _reset(self, key: Hashable, stamp: float, back: float = 0.0) -> None:
+        self.resets += 1
+        told = self._told.get(key)
+        self._told[key] = stamp
+        if told is None or abs(stamp - told) >= QUIET:
+            self._anew[key] = Anew(key, -back)
+
+    def anew(self) -> list[Anew]:
+        """Series that started anew since the last call, each at most once in `QUIET` seconds of its time."""
+        if not self._anew:
+            return []
+        found, self._anew = list(self._anew.values()), {}
+        return found
+
+    def events(
+        self, who: str, name: Callable[[Hashable], str], stamp: float | None, *, uptime: bool = False
+    ) -> list[Batch]:
+        """`anew()` as at most two rows of events, for counters that fell and for time that ran back.
+
+        `who`: the source. `name`: what a key is called in a sentence. `uptime`: the series' time is counted from
+        boot, so that it falls by a reboot only.
+        """
+        found = self.anew()
+        if not found:
+            return []
+        rows: list[tuple[str, str, str]] = []
+        for back in (True, False):
+            names = sorted({name(a.key) for a in found if (a.back > 0) == back})
+            if not names:
+                continue
+            those = ", ".join(names) if len(names) <= NAMED else f"{names[0]} and {len(names) - 1} more"
+            if not back:
+                text = f"counters of {those} fell and count anew"
+                rows.append(("counters", names[0] if len(names) == 1 else "", text))
+            elif uptime:
+                rows.append(("reboot", "", f"time since boot fell: counters of {those} count anew"))
+            else:
+                step = max(a.back for a in found)
+                rows.append(("clock", "", f"clock ran back by {step:.0f} s: counters of {those} count anew"))
+        kinds, objects, texts = zip(*rows, strict=True)
+        columns = {
+            "kind": list(kinds),
+            "object": list(objects),
+            "severity": ["warn"] * len(rows),
+            "text": list(texts),
+            "who": [who] * len(rows),
+        }
+        return [Batch("events", columns, stamp)]
+
+    def _odd(
+        self, key: Hashable, stamp: float, span: float, before: Sequence[float], steps: list[float]
+    ) -> list[float]:
         """A counter fell, jumped or is missing. One that fell may have wrapped; two are a series started anew."""
         fell = [i for i, d in enumerate(steps) if d < 0]
         usual = self._rates.get(key)
@@ -59,18 +127,18 @@ class Rates:
             steps[i] = _wrapped(before[i], steps[i], span, usual[i] if usual else nan)
         anew = len(fell) > 1 or any(steps[i] != steps[i] for i in fell)
         if anew:
-            self.resets += 1
+            self._reset(key, stamp)
             self._rates.pop(key, None)
             return [nan] * len(steps)
         rates = self._rates[key] = [d / span if d < HALF else nan for d in steps]
         return rates
 
-    def keep(self, keys: Collection[Hashable]) -> None:
+    def keep(self, keys: Iterable[Hashable]) -> None:
         """Forget every series that is not in `keys`: one that returns counts anew."""
-        if len(self._last) > len(keys):
-            for key in [k for k in self._last if k not in keys]:
-                del self._last[key]
-                self._rates.pop(key, None)
+        for key in self._last.keys() - keys:
+            del self._last[key]
+            self._rates.pop(key, None)
+            self._told.pop(key, None)
 
 
 def _wrapped(before: float, step: float, span: float, usual: float) -> float:

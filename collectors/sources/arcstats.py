@@ -1,12 +1,15 @@
 """arcstats: what the ZFS cache holds and serves, from the kernel's own counters.
 
-Formats: kstat(1M) with -p and without; OpenZFS /proc/spl/kstat/zfs/arcstats; FreeBSD's sysctl kstat.zfs.misc.
-The statistics' names are those of arc.c, which differ little between systems (`NAMES`).
+Formats: kstat(1M) with -p, without, and with -j (illumos: kstat.c); OpenZFS /proc/spl/kstat/zfs/arcstats
+(spl-kstat.c); FreeBSD's sysctl kstat.zfs.misc. A parser reads each of them, whatever variant it was made for.
+The statistics' names are those of arc.c, which differ little between systems (`NAMES`, `SUMS`).
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
 from math import nan
 
 from collectors.base import Batch, Context, Source, Variant
@@ -15,78 +18,174 @@ from collectors.reports import Reports
 from collectors.sh import whole
 from frames.schemas import ARCSTATS
 
-GAUGES = ARCSTATS.of_role("gauge")
 RATES = ARCSTATS.of_role("rate")
+DERIVED = frozenset(c for c in ARCSTATS.of_role("gauge") if c.endswith("_ratio")) | {"growth", "prefetch_efficiency"}
+GAUGES = [c for c in ARCSTATS.of_role("gauge") if c not in DERIVED]
 NAMES = {
     "meta_used": ("arc_meta_used", "meta_used"),
     "meta_limit": ("arc_meta_limit", "meta_limit"),
     "memory_throttle": ("memory_throttle_count",),
 }
 """Columns whose statistic has another name, the first one present counts."""
+SUMS = {
+    "evicted": (("evict_l2_cached", "evict_l2_eligible", "evict_l2_ineligible"), ("evict_mru", "evict_mfu")),
+    "prefetches": (("predictive_prefetch",), ("prefetch_data_misses", "prefetch_metadata_misses")),
+    "prefetches_used": (
+        ("demand_hit_predictive_prefetch", "demand_iohit_predictive_prefetch"),
+        ("demand_hit_predictive_prefetch",),
+    ),
+}
+"""Columns that are sums of statistics: the first choice of which all are there."""
+RATIOS = {
+    f"{part}hit_ratio": part
+    for part in ("", "demand_data_", "demand_metadata_", "prefetch_data_", "prefetch_metadata_")
+}
+"""Hit ratios: prefix of the rates that make them."""
 
 UNSET = 2**64 - 1
+FRACTION = 2**32
+"""OpenZFS 2.2 on: meta, pd and pm are fractions of 2**32."""
 
-KSTAT_P = re.compile(r"^zfs:0:arcstats:(\w+)[ \t]+(-?[0-9]{1,20})(?:[.,]([0-9]{1,12}))?$", re.M)
-KSTAT = re.compile(r"^[ \t]+(\w+)[ \t]+(-?[0-9]{1,20})(?:[.,]([0-9]{1,12}))?[ \t]*$", re.M)
-PROCFS = re.compile(r"^(\w+) +[34] +(-?[0-9]{1,20})()$", re.M)
-SYSCTL = re.compile(r"^kstat\.zfs\.misc\.arcstats\.(\w+)(?:: |=)(-?[0-9]{1,20})()$", re.M)
+NUMBER = r"(-?[0-9]{1,20})(?:[.,]([0-9]{1,12}))?"
+KSTAT_P = re.compile(rf"^zfs:0:arcstats:(\w+)[ \t:]+{NUMBER}[ \t]*$", re.M)
+KSTAT = re.compile(rf"^[ \t]+(\w+)[ \t]+{NUMBER}[ \t]*$", re.M)
+PROCFS = re.compile(r"^(\w+) +[0-8] +(-?[0-9]{1,20})()[ \t]*$", re.M)
+SYSCTL = re.compile(r"^kstat\.zfs\.misc\.arcstats\.(\w+)(?:: | ?= ?)(-?[0-9]{1,20})()$", re.M)
+FORMS = (KSTAT_P, PROCFS, SYSCTL, KSTAT)
 ASIDE = re.compile(
-    r"zfs:0:arcstats:class\s+misc$|module:\s+zfs\s|name:\s+arcstats\s|\s+class\s+misc$"
+    r"zfs:0:arcstats:class[ \t:]+misc\s*$|module:\s+zfs\s|name:\s+arcstats\s|\s+class\s+misc\s*$"
     r"|[0-9]+ [0-9]+ 0x[0-9a-f]+( [0-9]+){4}$|name +type +data$"
+    r"|[A-Z][a-z]{2} [A-Z][a-z]{2} +[0-9]{1,2} [0-9]{2}:[0-9]{2}:[0-9]{2} "
+    r"|\w+:[0-9]+:(?!arcstats:)[^:]*:\S|(kstat|vfs)\.zfs\.(?!misc\.arcstats\.)\S+(: | ?= ?)"
 )
-"""Lines of a report that carry no statistic."""
-
-SNAPTIME = re.compile(r"^[0-9]+ [0-9]+ 0x[0-9a-f]+ [0-9]+ [0-9]+ [0-9]+ ([0-9]{1,20})$")
+"""Lines of a report that carry no statistic of the ARC: headings, and what else the command was asked for."""
+NAMED = re.compile(r"(?:zfs:0:arcstats:|[ \t]+|kstat\.zfs\.misc\.arcstats\.|(?=\w+ +[0-8] ))\w+[ \t:=]+")
+"""A statistic's name: what is wrong in such a line is its value."""
+OTHER = re.compile(r"module:\s+\S|name:\s+\S")
+SNAPTIME = re.compile(r"^[0-9]+ [0-9]+ 0x[0-9a-f]+ [0-9]+ [0-9]+ [0-9]+ ([0-9]{1,20})\s*$")
+Found = list[tuple[str, str, str]]
+"""(name, integer part, fraction) of each statistic."""
 
 
 class Arcstats(Reports):
-    """One row per report; `statistics` finds (name, integer part, fraction) in its text."""
+    """One row per report; `form` finds the statistics in the variant's own text, the others are tried after it."""
 
     source = "arcstats"
+    opening = re.compile(r"\[|module:\s|[0-9]+ [0-9]+ 0x")
 
-    def __init__(self, ctx: Context, statistics: re.Pattern[str]) -> None:
+    def __init__(self, ctx: Context, form: re.Pattern[str]) -> None:
         super().__init__(ctx)
-        self._find = statistics.findall
+        self._forms = (form, *(f for f in FORMS if f is not form))
         self._rates = Rates()
         self._reports = 0
+        self._size: tuple[str, float, float] = ("", nan, nan)
 
     def report(self, lines: list[str], stamp: float | None) -> list[Batch]:
-        found = self._find("\n".join(lines))
+        first = lines[0]
+        if first[0] in "[{":
+            found = self._json(lines)
+        elif OTHER.match(first) and not any(ASIDE.match(line) for line in lines[1:2]):
+            return []  # the long form of another kstat
+        else:
+            found = self._text(lines)
         values = {name: int(number) for name, number, _ in found}
+        if "size" not in values or "hits" not in values:
+            raise self.bad(0, first, "no size or hits: not a whole report of arcstats", 1)
+        self._reports += 1
+        kind, moment = self._time(first, found, stamp)
+        columns = self._levels(values)
+        counters = [self._counter(values, c) for c in RATES]
+        rates = dict(zip(RATES, self._rates.step(kind, moment, counters), strict=True))
+        before, then, size = self._size
+        self._size = (kind, moment, columns["size"])
+        derived = _derived(rates.__getitem__)
+        derived["growth"] = (columns["size"] - size) / (moment - then) if kind == before and moment > then else nan
+        row = {**columns, **derived, **rates}
+        events = self._rates.events("arcstats", lambda _: "the ARC", stamp, uptime=kind == "snaptime")
+        return [*events, Batch("arcstats", {c: [v] for c, v in row.items()}, stamp)]
+
+    def _text(self, lines: list[str]) -> Found:
+        """The statistics of a report in one of `FORMS`. Raises ParseError for a line that none explains."""
+        text = "\n".join(lines)
+        for form in self._forms:
+            found = form.findall(text)
+            if found:
+                break
+        else:
+            form, found = self._forms[0], []
         if len(found) != len(lines):
             for i, line in enumerate(lines):
-                if not self._find(line) and not ASIDE.match(line):
-                    raise self.bad(i, line, "not a statistic of the ARC")
-        if "size" not in values or "hits" not in values:
-            raise self.bad(0, lines[0], "no size or hits: not a whole report of arcstats")
-        self._reports += 1
-        for column, names in NAMES.items():
-            values[column] = next((values[n] for n in names if n in values), UNSET)
-        get = values.get
-        columns: dict[str, list[float]] = {}
-        for c in GAUGES:
-            v = get(c, UNSET)
-            columns[c] = [float(v) if v < UNSET else nan]
-        counters = [get(c, nan) for c in RATES]
-        for c, rate in zip(RATES, self._rates.step("", self._time(lines, found, stamp), counters), strict=True):
-            columns[c] = [rate]
-        return [Batch("arcstats", columns, stamp)]
+                if not form.match(line) and not ASIDE.match(line):
+                    named = NAMED.match(line)
+                    raise self.bad(i, line, "not a statistic of the ARC", named.end() + 1 if named else 1)
+        return found
 
-    def _time(self, lines: list[str], found: list[tuple[str, str, str]], stamp: float | None) -> float:
-        """The report's moment in seconds: snaptime, else its epoch stamp, else a count of intervals."""
+    def _json(self, lines: list[str]) -> Found:
+        """The statistics of kstat -j: an array of objects with name and data."""
+        try:
+            read = json.loads("\n".join(lines), parse_int=str, parse_float=str, parse_constant=str)
+        except json.JSONDecodeError as e:
+            i = min(e.lineno, len(lines)) - 1
+            raise self.bad(i, lines[i], f"kstat -j: {e.msg}", e.colno) from e
+        except RecursionError as e:
+            raise self.bad(0, lines[0], "kstat -j: nested too deep", 1) from e
+        for kstat in read if isinstance(read, list) else [read]:
+            if isinstance(kstat, dict) and kstat.get("name") == "arcstats" and isinstance(kstat.get("data"), dict):
+                data = {"snaptime": kstat.get("snaptime", ""), **kstat["data"]}
+                text = "\n".join(f"\t{k}\t{v}" for k, v in data.items() if isinstance(v, str))
+                return KSTAT.findall(text)
+        raise self.bad(0, lines[0], "kstat -j: no arcstats", 1)
+
+    def _levels(self, values: dict[str, int]) -> dict[str, float]:
+        """The gauges as they were read; 2**64 - 1 stands for none."""
+        columns: dict[str, float] = {}
+        for c in GAUGES:
+            v = next((values[n] for n in NAMES.get(c, (c,)) if n in values), UNSET)
+            columns[c] = float(v) if v < UNSET else nan
+        if "p" not in values and {"c", "meta", "pd", "pm"} <= values.keys():
+            meta, pd, pm = (values[n] / FRACTION for n in ("meta", "pd", "pm"))
+            columns["p"] = columns["c"] * (meta * pm + (1 - meta) * pd)
+        return columns
+
+    @staticmethod
+    def _counter(values: dict[str, int], column: str) -> float:
+        choices = SUMS.get(column)
+        if choices is None:
+            return next((values[n] for n in NAMES.get(column, (column,)) if n in values), nan)
+        return next((sum(values[n] for n in names) for names in choices if all(n in values for n in names)), nan)
+
+    def _time(self, first: str, found: Found, stamp: float | None) -> tuple[str, float]:
+        """The report's moment in seconds, by its kind: snaptime, else its epoch stamp, else a count of intervals."""
         for name, number, fraction in found:
             if name == "snaptime":
-                return float(f"{number}.{fraction or 0}")
-        header = SNAPTIME.match(lines[0])
+                return "snaptime", float(f"{number}.{fraction or 0}")
+        header = SNAPTIME.match(first)
         if header:
-            return int(header[1]) / 1e9
-        return stamp if stamp is not None else self._reports * self.ctx.interval
+            return "snaptime", int(header[1]) / 1e9
+        if stamp is not None:
+            return "stamp", stamp
+        return "count", self._reports * self.ctx.interval
+
+
+def _derived(rate: Callable[[str], float]) -> dict[str, float]:
+    """Ratios of an interval from its rates; NaN where nothing was accessed, issued or missed."""
+    out = {}
+    for column, prefix in RATIOS.items():
+        hits, under_way = rate(f"{prefix}hits"), rate(f"{prefix}iohits")
+        accesses = hits + rate(f"{prefix}misses") + (under_way if under_way == under_way else 0.0)
+        out[column] = hits / accesses if accesses > 0 else nan
+    issued, used = rate("prefetches"), rate("prefetches_used")
+    # A block may be used an interval after its prefetch was issued.
+    out["prefetch_efficiency"] = min(1.0, used / issued) if issued > 0 and used == used else nan
+    misses, ghosts = rate("misses"), rate("mru_ghost_hits") + rate("mfu_ghost_hits")
+    out["ghost_hit_ratio"] = min(1.0, ghosts / misses) if misses > 0 and ghosts == ghosts else nan
+    return out
 
 
 SOURCE = Source(
     name="arcstats",
     meaning="size, target and hits of the ZFS cache (ARC) and of its second level",
-    tables=("arcstats",),
+    tables=("arcstats", "events"),
     interval=1.0,
     variants=(
         Variant(
