@@ -106,6 +106,77 @@ CASES: dict[str, tuple[str, str, Callable[[str], str], list[tuple[Figures, Figur
         twice,
         [({"device": "c0t1d0"}, {"write_ops": 33.9, "read_bytes": 146.0 * 1024, "hard_errors": 0, "asvc_t": 0.0012})],
     ),
+    "iostat/linux-1": (
+        "disk_io/sysstat",
+        "disk_io",
+        twice,
+        [({"device": "dm-0", "time": "1970-01-01 00:00:03+00:00"}, {"read_bytes": 4.39 * 1024})],
+    ),
+    "iostat/linux-3": (
+        "disk_io/sysstat",
+        "disk_io",
+        twice,
+        [({"device": "sda"}, {"read_ops": 0.13, "read_bytes": 0.01 * M, "asvc_t": 0.00088, "busy": 0.0001})],
+    ),
+    "iostat/linux-5": (
+        "disk_io/sysstat",
+        "disk_io",
+        twice,
+        [({"device": "sda"}, {"read_bytes": 5.28 * 1024, "write_bytes": 1.10 * 1024})],
+    ),
+    "iostat/linux-7": (
+        "disk_io/sysstat",
+        "disk_io",
+        twice,
+        [({"device": "sda"}, {"read_bytes": 2.19 * M, "write_bytes": 3.88 * M})],
+    ),
+    "iostat/linux-9": (
+        "disk_io/sysstat",
+        "disk_io",
+        twice,
+        [
+            (
+                {"device": "sda"},
+                {
+                    "write_ops": 67.15,
+                    "read_bytes": 8595.16 * 1024,
+                    "actv": 0.79,
+                    "asvc_t": (127.92 * 0.00257 + 67.15 * 0.00693) / (127.92 + 67.15),
+                    "busy": 0.1514,
+                },
+            )
+        ],
+    ),
+    "iostat/linux-11": (
+        "disk_io/sysstat",
+        "disk_io",
+        twice,
+        [({"device": "dm-0"}, {"read_bytes": 0.10 * M, "write_bytes": 0.13 * M})],
+    ),
+    "iostat/linux-13": (
+        "disk_io/sysstat",
+        "disk_io",
+        twice,
+        [({"device": "sda"}, {"read_ops": 2.67, "write_bytes": 129.44 * 1024, "busy": 0.0041})],
+    ),
+    "iostat-En/openindiana-1": (
+        "disk_io/iostat",
+        "disk_io",
+        as_is,
+        [({"device": "c5t1d0"}, {"hard_errors": 7, "soft_errors": 0}), ({"device": "c5t0d0"}, {"hard_errors": 0})],
+    ),
+    "iostat-En/solaris-2": (
+        "disk_io/iostat",
+        "disk_io",
+        as_is,
+        [({"device": "sd0"}, {"hard_errors": 0, "transport_errors": 0})],
+    ),
+    "iostat-En/solaris-4": (
+        "disk_io/iostat",
+        "disk_io",
+        as_is,
+        [({"device": "c0t3d0"}, {"soft_errors": 0, "hard_errors": 0})],
+    ),
     "prstat/opensolaris-1": (
         "zone_usage/prstat",
         "zone_usage",
@@ -191,8 +262,6 @@ SAME_STATISTICS = "a tool's rounded view of statistics that are read from the ke
 UNCLAIMED = {
     "arcstat/": f"{SAME_STATISTICS} (arcstats)",
     "arcstats-sysctl/freebsd-1": "holds vdev_cache_stats and zfetchstats, none of the ARC's statistics",
-    "iostat/linux-": f"sysstat's: {SAME_STATISTICS} (/proc/diskstats)",
-    "iostat-En/": "vendor, serial number and error kinds: iostat -e gives the error counts each second",
     "kstat/": "the long form of cpu_info, system_pages and link speeds: host_load asks for -p",
     "kstat-p/solaris-1": "cpu_info only: clock and model of CPUs, no statistic of theirs",
     "mpstat/": f"{SAME_STATISTICS} (cpu:*:sys, /proc/stat), per CPU",

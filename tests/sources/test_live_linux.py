@@ -33,7 +33,7 @@ def test_four_sources_over_one_connection(tmp_path: Path) -> None:
         running = []
         for source in SOURCES:
             ctx = Context("here", "linux", TICK)
-            [variant] = source.variants_for("linux")
+            variant = source.variants_for("linux")[0]
             status, _, err = link.run(variant.probe)
             assert status == 0, err
             parser = variant.parser(ctx)

@@ -1,0 +1,157 @@
+"""iostat -x of Solaris, illumos and FreeBSD, by its headings.
+
+Formats: iostat(1M) -x with and without -n (the name stands last, and may hold blanks: "d1 (/)"), -e (error counters),
+-c and -t (CPU and terminals behind the first device, or in lines of their own), -p, -C, -X, -Y (partitions,
+controllers and paths are rows too), -I (counts in the interval), -M, -r (commas), -T u and -T d; iostat -En alone;
+FreeBSD's iostat(8) -x up to release 10 (svc_t) and since (ms/r … ms/t), with -C, -T and -I.
+
+iostat's first report is since boot, and so is the one after a disk came or went ("<<State change>>"): both are dropped.
+"""
+
+from __future__ import annotations
+
+import re
+
+from collectors.base import Batch, Context
+from collectors.disks import errors
+from collectors.disks.rows import COUNTED, Disks, number, share
+
+HEADINGS: dict[str, tuple[str, float]] = {
+    "r/s": ("read_ops", 1),
+    "w/s": ("write_ops", 1),
+    "kr/s": ("read_bytes", 1024),
+    "kw/s": ("write_bytes", 1024),
+    "Mr/s": ("read_bytes", 2**20),
+    "Mw/s": ("write_bytes", 2**20),
+    "wait": ("wait", 1),
+    "actv": ("actv", 1),
+    "wsvc_t": ("wsvc_t", 0.001),
+    "asvc_t": ("asvc_t", 0.001),
+    "svc_t": ("asvc_t", 0.001),
+    "ms/t": ("asvc_t", 0.001),
+    "qlen": ("actv", 1),
+    "%w": ("waiting", 0.01),
+    "%b": ("busy", 0.01),
+    "s/w": ("soft_errors", 1),
+    "h/w": ("hard_errors", 1),
+    "trn": ("transport_errors", 1),
+}
+"""iostat's headings: column and factor to its unit."""
+BESIDES = frozenset(["tin", "tout", "us", "sy", "wt", "st", "id", "ni", "in"])
+"""Terminals and CPU: printed behind the first device only."""
+TITLE = re.compile(r"\s*(?:extended\b.*\bstatistics|---- errors ---)")
+DATE = re.compile(r"(?=[^\n]{0,60}\b[0-9]{2}:[0-9]{2}:[0-9]{2}\b)(?=[^\n]{0,60}\b[0-9]{4}\b)[A-Z][a-z]+,? ")
+ASIDE = re.compile(r"\s*(?:tty\b|cpu\b|us,? ?(?:sy|ni)\b|tin,? ?tout\b)")
+TOUCHING = re.compile(r"(\d+\.\d)(?=\d+\.\d)")
+"""Two numbers of one decimal each with nothing between them: the first was wider than its column."""
+
+
+class Heading:
+    """A line of headings: `row(line)` gives the device and its numbers in the order of `plan`.
+
+    Raises ValueError where the line has no device, or no reads and writes and no errors.
+    """
+
+    def __init__(self, line: str, interval: float) -> None:
+        self.commas = "," in line
+        text = line.replace("totdevice", "tot,device") if self.commas else line  # -er forgets a comma
+        names = text.split(",") if self.commas else text.split()
+        if "device" not in (names[0], names[-1]):
+            raise ValueError("not the headings of iostat -x")
+        self.name_last = names[0] != "device"
+        self.names = names[:-1] if self.name_last else names[1:]
+        self.few = len(self.names) - sum(n in BESIDES for n in self.names)
+        self.plan: list[tuple[int, str, float]] = []
+        for at, name in enumerate(self.names):
+            if name in HEADINGS:
+                self.plan.append((at, *HEADINGS[name]))
+            elif name[-2:] == "/i" and f"{name[:-2]}/s" in HEADINGS:
+                column, factor = HEADINGS[f"{name[:-2]}/s"]
+                self.plan.append((at, column, factor / interval))
+        known = {column for _, column, _ in self.plan}
+        if not {"read_ops", "write_ops"} <= known and "hard_errors" not in known:
+            raise ValueError("neither reads and writes nor errors under these headings")
+
+    def row(self, line: str) -> tuple[str, list[float]]:
+        words = self._words(line)
+        name, cells = (words[-1].strip(), words[:-1]) if self.name_last else (words[0].strip(), words[1:])
+        if not name:
+            raise ValueError("no device")
+        row = []
+        for at, column, factor in self.plan:
+            value = number(cells[at].strip()) * factor
+            row.append(share(value) if column in ("busy", "waiting") else value)
+        return name, row
+
+    def _words(self, line: str) -> list[str]:
+        n = len(self.names)
+        for text in (line, TOUCHING.sub(r"\1 ", line)):
+            words = text.split(",") if self.commas else text.split(None, n if self.name_last else -1)
+            if len(words) == n + 1 or (not self.name_last and len(words) == self.few + 1):
+                return words
+        raise ValueError(f"{len(line.split())} fields under {n + 1} headings")
+
+
+class Iostat(Disks):
+    """Reports of iostat -x, and of iostat -En."""
+
+    opening = re.compile(rf"{TITLE.pattern}|\s*<<")
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self._since_boot = True
+        self._line = ""
+        self._known: Heading | None = None
+
+    def report(self, lines: list[str], stamp: float | None) -> list[Batch]:
+        if errors.FIRST.match(lines[0]):
+            return self._counts(lines, stamp)
+        heading: Heading | None = None
+        devices: list[str] = []
+        rows: list[list[float]] = []
+        for i, line in enumerate(lines):
+            if heading is not None:
+                if DATE.match(line) or ASIDE.match(line):
+                    break  # what stands before the next report's title
+                try:
+                    device, row = heading.row(line)
+                except ValueError as e:
+                    raise self.bad(i, line, f"iostat: {e}") from e
+                devices.append(device)
+                rows.append(row)
+            elif line.lstrip().startswith("<<"):
+                self._since_boot = True
+                return []
+            elif ASIDE.match(line):
+                return []  # CPU and terminals, before the title of the disks
+            elif not TITLE.match(line) and not DATE.match(line):
+                heading = self._heading(i, line)
+        if heading is None:
+            return []
+        since_boot, self._since_boot = self._since_boot, False
+        if since_boot or not devices:
+            return []
+        columns: dict[str, list[object]] = {"device": list(devices)}
+        for (_, column, _), values in zip(heading.plan, zip(*rows, strict=True), strict=True):
+            columns[column] = list(values)
+        return self.batch(columns, stamp)
+
+    def _heading(self, i: int, line: str) -> Heading:
+        if self._known is None or line != self._line:
+            try:
+                self._known, self._line = Heading(line, self.ctx.interval), line
+            except ValueError as e:
+                raise self.bad(i, line, str(e)) from e
+        return self._known
+
+    def _counts(self, lines: list[str], stamp: float | None) -> list[Batch]:
+        """iostat -En alone: the errors since boot of each device, and nothing else of it."""
+        try:
+            found = errors.read(lines)
+        except ValueError as e:
+            i = int(str(e))
+            raise self.bad(i, lines[i], "not a line of iostat -En") from e
+        columns: dict[str, list[object]] = {"device": list(found)}
+        for kind, column in COUNTED.items():
+            columns[column] = [counts[kind] for counts in found.values()]
+        return self.batch(columns, stamp)

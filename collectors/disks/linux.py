@@ -1,0 +1,139 @@
+"""Disks of Linux: /proc/diskstats, and iostat of the package sysstat.
+
+Formats: Documentation/admin-guide/iostats.rst of the kernel (11 statistics a disk, with discards 15, with flushes 17;
+before 2.6.25 a partition had 4); sysstat's iostat(1) of releases 9 to 12, plain and -x, in kilobytes, megabytes or
+sectors, with and without -t.
+"""
+
+from __future__ import annotations
+
+import re
+from math import nan
+from typing import Any
+
+from collectors.base import Batch, Context
+from collectors.disks.rows import COLUMNS, Disks, number, share
+from collectors.members import partition
+from collectors.rates import Rates, per
+
+NOT_DISKS = re.compile(r"(?:loop|ram|zd|sr|scd|fd)\d+(?:p\d+)?$|nvme\d+c\d+n\d+$|mmcblk\d+(?:boot|rpmb)\d*$")
+"""Pseudo devices, zvols, and the paths of a disk that has several: its disk counts them."""
+DISKSTATS = re.compile(r"^ *\d{1,10} +\d{1,10} (\S+)((?: +\d{1,20}){11,24})$", re.M)
+OLD_PARTITION = re.compile(r" *\d{1,10} +\d{1,10} \S+(?: +\d{1,20}){4}$")
+UPTIME = re.compile(r"^([0-9]{1,12}\.[0-9]+) [0-9]{1,15}\.[0-9]+$", re.M)
+
+
+class Diskstats(Disks):
+    """/proc/uptime and /proc/diskstats, once a tick. Disks that never did anything are left out.
+
+    asvc_t is the time from queueing to the end (the kernel tells no two parts apart), actv how many were under way.
+    """
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self._rates = Rates()
+
+    def report(self, lines: list[str], stamp: float | None) -> list[Batch]:
+        text = "\n".join(lines)
+        found, uptime = DISKSTATS.findall(text), UPTIME.match(text)
+        if not uptime or len(found) + 1 != len(lines):
+            for i, line in enumerate(lines):
+                if not (UPTIME.match(line) if i == 0 else DISKSTATS.match(line) or OLD_PARTITION.match(line)):
+                    raise self.bad(i, line, "not a line of /proc/diskstats after one of /proc/uptime")
+        assert uptime
+        moment = float(uptime[1])
+        rows: dict[str, list[Any]] = {c: [] for c in COLUMNS}
+        disks = {name for name, _ in found}
+        for name, numbers in found:
+            if NOT_DISKS.match(name) or partition(name)[0] in disks:
+                continue
+            reads, _, read_sectors, read_ms, writes, _, write_sectors, write_ms, _, busy_ms, queue_ms, *_ = map(
+                int, numbers.split()
+            )
+            if not reads and not writes:
+                continue
+            r, w, rs, ws, rt, wt, busy, queue = self._rates.step(
+                name, moment, (reads, writes, read_sectors, write_sectors, read_ms, write_ms, busy_ms, queue_ms)
+            )
+            row = {
+                "device": name,
+                "read_ops": r,
+                "write_ops": w,
+                "read_bytes": rs * 512,
+                "write_bytes": ws * 512,
+                "actv": queue / 1000,
+                "asvc_t": per((rt + wt) / 1000, r + w),
+                "busy": share(busy / 1000),
+            }
+            for column, values in rows.items():
+                values.append(row.get(column))
+        self._rates.keep(set(rows["device"]))
+        del rows["soft_errors"]
+        return self.batch(rows, stamp) if rows["device"] else []
+
+
+SYSSTAT: dict[str, tuple[str, float]] = {
+    "r/s": ("read_ops", 1),
+    "w/s": ("write_ops", 1),
+    "rsec/s": ("read_bytes", 512),
+    "wsec/s": ("write_bytes", 512),
+    "Blk_read/s": ("read_bytes", 512),
+    "Blk_wrtn/s": ("write_bytes", 512),
+    "rkB/s": ("read_bytes", 1024),
+    "wkB/s": ("write_bytes", 1024),
+    "kB_read/s": ("read_bytes", 1024),
+    "kB_wrtn/s": ("write_bytes", 1024),
+    "rMB/s": ("read_bytes", 2**20),
+    "wMB/s": ("write_bytes", 2**20),
+    "MB_read/s": ("read_bytes", 2**20),
+    "MB_wrtn/s": ("write_bytes", 2**20),
+    "avgqu-sz": ("actv", 1),
+    "aqu-sz": ("actv", 1),
+    "await": ("asvc_t", 0.001),
+    "r_await": ("r_await", 0.001),
+    "w_await": ("w_await", 0.001),
+    "%util": ("busy", 0.01),
+}
+"""sysstat's headings: column and factor to its unit."""
+
+
+class Sysstat(Disks):
+    """Reports of sysstat's iostat; the first is since boot and is dropped."""
+
+    opening = re.compile(r"avg-cpu:|Device:?\s")
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self._since_boot = True
+
+    def report(self, lines: list[str], stamp: float | None) -> list[Batch]:
+        names = lines[0].split()
+        if names[0] not in ("Device", "Device:"):
+            if len(lines) > 2 and not names[0].startswith("avg-cpu"):
+                raise self.bad(0, lines[0], "neither disks nor CPU nor the machine's name")
+            return []  # the machine's name, a date, the CPU
+        plan = [(at, *SYSSTAT[name]) for at, name in enumerate(names) if name in SYSSTAT]
+        if not {"read_bytes", "write_bytes"} <= {column for _, column, _ in plan}:
+            raise self.bad(0, lines[0], "not the headings of iostat")
+        rows: dict[str, list[Any]] = {"device": []}
+        for i, line in enumerate(lines[1:], 1):
+            words = line.split()
+            if len(words) != len(names):
+                raise self.bad(i, line, f"{len(words)} fields under {len(names)} headings")
+            try:
+                row = {column: number(words[at]) * factor for at, column, factor in plan}
+            except ValueError as e:
+                raise self.bad(i, line, f"iostat: {e}") from e
+            if NOT_DISKS.match(words[0]):
+                continue
+            reads, writes = row.pop("r_await", nan), row.pop("w_await", nan)
+            if "asvc_t" not in row and "read_ops" in row:
+                r, w = row["read_ops"], row["write_ops"]
+                row["asvc_t"] = per(reads * r + writes * w, r + w)
+            if "busy" in row:
+                row["busy"] = share(row["busy"])
+            rows["device"].append(words[0])
+            for column, value in row.items():
+                rows.setdefault(column, []).append(value)
+        since_boot, self._since_boot = self._since_boot, False
+        return [] if since_boot or not rows["device"] else self.batch(rows, stamp)
