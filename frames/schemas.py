@@ -597,7 +597,7 @@ SOURCE_HEALTH = declare(
 EVENTS = declare(
     "events",
     "what happened: markers, alerts, links up and down, reboots, notes, phases of a migration",
-    key("kind", "marker, link, reboot, clock, counters, zone, pool, scan, dtrace, phase, note, alert or collector"),
+    key("kind", "marker, link, reboot, clock, counters, zone, pool, disk, scan, dtrace, phase, note, alert or collector"),
     label("object", "what it concerns: pool, zone, disk, stream; '' for the host"),
     label("severity", "info, warn or bad"),
     label("text", "one sentence"),
