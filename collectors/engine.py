@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import queue
+import re
 import threading
 import time
 from collections import deque
@@ -34,6 +35,8 @@ SILENT_INTERVALS = 5
 FIRST_LINE_WITHIN = 90.0
 """dtrace may take 40 s to start on a loaded machine."""
 RETRY_MISSING = 300.0
+COMMAND = 500
+"""Characters of a command that are told with an error."""
 MANY = 40
 """From so many hosts on rows are gathered for half a second instead of a quarter: fewer, larger appends."""
 KEEP_UNWRITTEN = 120.0
@@ -289,7 +292,9 @@ class Engine:
                 + [None] * len(missing),
                 errors=[float(s.errors) for s in streams] + [None] * len(missing),
                 why=[s.complaint or s.why for s in streams] + [m.why for m in missing],
-                fix=["" for _ in streams] + [m.fix for m in missing],
+                fix=[_fix(s) for s in streams] + [m.fix for m in missing],
+                command=[s.variant.command(s.ctx)[:COMMAND] if s.complaint or s.why else "" for s in streams]
+                + [""] * len(missing),
             )
             for s in streams:
                 s.lines = s.rows = s.errors = s.refused = 0
@@ -549,6 +554,24 @@ class Engine:
 
     def _later(self, stream: Stream, now: float) -> None:
         stream.restart_at = now + stream.restarts.next()
+
+
+_COMMA = re.compile(r"\d,\d")
+
+
+def _fix(stream: Stream) -> str:
+    """What to do about lines that cannot be read."""
+    if not stream.complaint:
+        return ""
+    if _COMMA.search(stream.complaint.rpartition(": ")[2]):
+        return (
+            "the numbers have decimal commas: something on the host sets its locale after zonescope's LC_ALL=C; "
+            "end the account's start-up file (~/.profile) with: LC_ALL=C; export LC_ALL"
+        )
+    return (
+        f"save what the command prints and see: zonescope parse {stream.source} FILE --os {stream.ctx.os}; "
+        f"to do without it, leave {stream.source} out of the host's sources in hosts.toml"
+    )
 
 
 def rebooted(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
