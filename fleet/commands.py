@@ -9,7 +9,7 @@ from fleet.clock import Clock
 from fleet.files import files
 from fleet.filters import FILTERS
 from fleet.formats import dtrace as dtrace_
-from fleet.formats import kstat, stat, zpool
+from fleet.formats import freebsd, kstat, solaris11, stat, zpool
 from fleet.formats.tool import Make, Tool, UsageError, once
 from fleet.live import Live
 from fleet.shell import IO, Command, Exit, Shell
@@ -29,11 +29,24 @@ _LINUX: dict[str, Make] = {
 }
 
 
+_OF = {"linux": _LINUX, "freebsd": freebsd.PROGRAMS, "solaris11": _SUNOS | solaris11.PROGRAMS}
+
+
 def _uname(live: Live, args: list[str]) -> Tool:
     host = live.host
     words = {
         "u5": ("SunOS", host.name, "5.10", "Generic_127128-11", "i86pc", "i386", "i86pc"),
         "u8": ("SunOS", host.name, "5.10", "Generic_142910-17", "i86pc", "i386", "i86pc"),
+        "s11": ("SunOS", host.name, "5.11", "11.4.42.111.0", "i86pc", "i386", "i86pc"),
+        "fbsd": (
+            "FreeBSD",
+            host.name,
+            "14.2-RELEASE",
+            "FreeBSD 14.2-RELEASE releng/14.2-n269506 GENERIC",
+            "amd64",
+            "amd64",
+            "FreeBSD",
+        ),
         "omnios": ("SunOS", host.name, "5.11", "omnios-r151046-0d278a3e27", "i86pc", "i386", "i86pc"),
         "linux": (
             "Linux",
@@ -46,7 +59,7 @@ def _uname(live: Live, args: list[str]) -> Tool:
         ),
     }[host.release]
     letters = "".join(a[1:] for a in args if a.startswith("-")) or "s"
-    order = "snrvmpi" if host.system != "linux" else "snrvmpo"
+    order = "snrvmpo" if host.openzfs else "snrvmpi"
     shown = [w for k, w in zip(order, words, strict=True) if k in letters or "a" in letters]
     return once(lambda t: " ".join(shown) + "\n")
 
@@ -64,8 +77,8 @@ def _date(live: Live, args: list[str]) -> Tool:
 
 
 def _ps(live: Live, args: list[str]) -> Tool:
-    """`ps -o pid= -o time= -p PIDS` of dtraces, and `ps -e -o comm -o zone` (or cgroup)."""
-    if "-e" not in args:
+    """`ps -o pid= -o time= -p PIDS` of dtraces, and `ps -e -o comm -o zone` (or cgroup; FreeBSD: ps -ax, jail)."""
+    if not {"-e", "-ax"} & set(args):
         pids = [int(p) for p in args[-1].split(",") if p.isdecimal() and int(p) in dtrace_.PIDS]
         if not pids:
             raise UsageError("", 1)
@@ -82,6 +95,7 @@ def _ps(live: Live, args: list[str]) -> Tool:
             for comm, share in dtrace_.SPLIT.get(kind, ((dtrace_.EXECNAMES.get(kind, "sh"), 0.9),)):
                 path = "lxc.payload." + zone if k else "system.slice"
                 cells = {"comm": f"{_DAEMONS.get(comm, comm):<16}", "zone": zone, "cgroup": f"0::/{path}"}
+                cells["jail"] = zone if k else "-"
                 line = " ".join(cells.get(c, "-") for c in names) + "\n"
                 out += [line] * max(int(int(block.zone_nproc[i, k]) * share), 1)
         return "".join(out)
@@ -119,7 +133,7 @@ class Machine:
             a: once(lambda t: live.host.name + "\n"),
             "uptime": lambda live, a: once(lambda t: f" up {int((t - live.model.boot) / 86400)} day(s)\n"),
             "id": _old_id if live.host.system == "solaris10" else _id,
-            **_COMMON, **(_LINUX if live.host.system == "linux" else _SUNOS),
+            **_COMMON, **_OF.get(live.host.system, _SUNOS),
         }  # fmt: skip
         self.banner = ""
         self.comma = False

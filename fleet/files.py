@@ -15,6 +15,11 @@ Make = Callable[[float], str]
 
 def files(live: Live) -> dict[str, Make]:
     """Path -> text at a time, for every file that a host of its system has."""
+    if live.host.system == "freebsd":
+        return {
+            "/sbin/sysctl": lambda t: "",
+            "/etc/os-release": lambda t: 'NAME=FreeBSD\nVERSION="14.2-RELEASE"\nPRETTY_NAME="FreeBSD 14.2-RELEASE"\n',
+        }
     return _linux(live) if live.host.system == "linux" else _solaris(live)
 
 
@@ -29,6 +34,9 @@ def _solaris(live: Live) -> dict[str, Make]:
         "           Copyright 2009 Sun Microsystems, Inc.  All Rights Reserved.\n"
         "                        Use is subject to license terms.\n"
         "                           Assembled 16 September 2009\n",
+        "s11": "                            Oracle Solaris 11.4 X86\n"
+        "  Copyright (c) 1983, 2021, Oracle and/or its affiliates.\n"
+        "                              Assembled 18 June 2021\n",
         "omnios": "  OmniOS v11 r151046\n  Copyright (c) 2012-2017 OmniTI Computer Consulting, Inc.\n"
         "  Copyright (c) 2017-2023 OmniOS Community Edition (OmniOSce) Association.\n",
     }[host.release]
@@ -44,7 +52,7 @@ def _zone_xml(live: Live, k: int) -> Make:
 
     def text(t: float) -> str:
         name = escape(live.zones[k])
-        brand = "lipkg" if live.host.system == "illumos" else "native"
+        brand = {"illumos": "lipkg", "solaris11": "solaris"}.get(live.host.system, "native")
         cap = int(zone.rss_cap * GIB)
 
         def rctl(what: str, value: int, action: str) -> str:
@@ -68,7 +76,7 @@ def _zone_xml(live: Live, k: int) -> Make:
     return text
 
 
-_ARC = words(
+ARC_NAMES = words(
     "hits misses demand_data_hits demand_data_misses demand_metadata_hits demand_metadata_misses "
     "prefetch_data_hits prefetch_data_misses prefetch_metadata_hits prefetch_metadata_misses mru_hits "
     "mru_ghost_hits mfu_hits mfu_ghost_hits uncached_hits deleted mutex_miss access_skip evict_skip "
@@ -85,25 +93,27 @@ _ARC = words(
 _SIGNED = {"memory_available_bytes"}
 
 
+def arc_values(live: Live, t: float) -> list[int]:
+    """The values of ARC_NAMES at a time."""
+    m = moment(live, t)
+    counters = m.counters.arc
+    total, free = live.host.memory, float(m.block.mem_free[m.i])
+    none = {"l2_hits", "l2_misses", "l2_read_bytes", "l2_write_bytes", "l2_size", "l2_asize", "l2_hdr_size"}
+    extra = {"memory_all_bytes": total, "memory_free_bytes": free, "memory_available_bytes": free - total / 32,
+             "meta": 1 << 30, "pd": 1 << 31, "pm": 1 << 31, "arc_sys_free": total / 32}  # fmt: skip
+    return [0 if n in none else int(extra[n]) if n in extra else arc_value(n, m, counters) for n in ARC_NAMES]
+
+
 def _linux(live: Live) -> dict[str, Make]:
     host = live.host
     total = host.memory
     boot = live.model.boot
-    arc_template = "".join(f"{n:<31} {3 if n in _SIGNED else 4}    %d\n" for n in _ARC)
+    arc_template = "".join(f"{n:<31} {3 if n in _SIGNED else 4}    %d\n" for n in ARC_NAMES)
 
     def arcstats(t: float) -> str:
-        m = moment(live, t)
-        counters = m.counters.arc
-        free = float(m.block.mem_free[m.i])
-        none = {"l2_hits", "l2_misses", "l2_read_bytes", "l2_write_bytes", "l2_size", "l2_asize", "l2_hdr_size"}
-        extra = {"memory_all_bytes": total, "memory_free_bytes": free, "memory_available_bytes": free - total / 32,
-                 "meta": 1 << 30, "pd": 1 << 31, "pm": 1 << 31, "arc_sys_free": total / 32}  # fmt: skip
-        values = [0 if n in none else int(extra[n]) if n in extra else arc_value(n, m, counters) for n in _ARC]
         since = int((t - boot) * 1e9)
-        head = (
-            f"14 1 0x01 {len(_ARC)} {len(_ARC) * 272} 8763234512 {since}\nname                            type data\n"
-        )
-        return head + arc_template % tuple(values)
+        head = f"14 1 0x01 {len(ARC_NAMES)} {len(ARC_NAMES) * 272} 8763234512 {since}\n"
+        return head + "name                            type data\n" + arc_template % tuple(arc_values(live, t))
 
     def meminfo(t: float) -> str:
         block, i = live.at(t)

@@ -431,7 +431,7 @@ class HostModel:
         n, nd = len(t), len(self.disks)
         ops, size = np.zeros((n, nd, 2)), np.zeros((n, nd, 2))
         lean = noise.wander(self._disk, t, step) * 0.11
-        physical = self.host.system == "linux"
+        physical = self.host.openzfs
         for i, (_, pool, v, leaf) in enumerate(self._vdevs):
             k = len(v.disks)
             at = slice(leaf, leaf + k)

@@ -90,21 +90,21 @@ class Past:
         if cache:
             for name in ("l2_hits", "l2_misses", "l2_read_bytes", "l2_write_bytes", "l2_size", "l2_hdr_size"):
                 out[name] = b.arc[name]
-        if m.host.system != "solaris10":
+        if m.host.system not in ("solaris10", "solaris11"):
             for name in ("mru_size", "mfu_size", "mru_ghost_size", "mfu_ghost_size", "data_size"):
                 out[name] = b.arc[name]
             out["metadata_size"] = out["meta_used"] = b.arc["meta_used"]
         return out
 
     def zone_usage(self, m: HostModel, b: Block) -> Columns:
-        skip = 1 if m.host.system == "linux" else 0
+        skip = 1 if m.host.openzfs else 0
         zones = m.host.zones
-        sun = m.host.system != "linux"
+        sun = not m.host.openzfs
         own = slice(skip, None)
         ids = np.array([0.0, *(float(z.zid) for z in zones)])[own]
         rss_cap = np.array([np.nan, *(z.rss_cap * GIB for z in zones)])[own]
         capped = b.zone_cap[:, own] > 0
-        brand = {"solaris10": "native", "illumos": "lipkg", "linux": "lxc"}[m.host.system]
+        brand = BRANDS[m.host.system]
         out: Columns = {
             "zone": _names(m.zone_names[own]),
             "brand": _names(["ipkg" if m.host.system == "illumos" and not k else brand for k in range(len(ids))]),
@@ -124,14 +124,14 @@ class Past:
             "swap_cap": np.broadcast_to(rss_cap * 2, (b.n, len(ids))) if sun else None,
             "nproc": b.zone_nproc[:, own].astype(np.float64),
         }
-        if m.host.system != "solaris10":
+        if m.host.system in ("illumos", "linux"):
             out |= {"cpu_user": b.zone_user[:, own], "cpu_sys": b.zone_sys[:, own]}
         return {k: v for k, v in out.items() if v is not None}
 
     def zone_io(self, m: HostModel, b: Block) -> Columns:
-        if m.host.system == "solaris10":
+        if m.host.system not in ("illumos", "linux"):
             return {}
-        own = slice(1 if m.host.system == "linux" else 0, None)
+        own = slice(1 if m.host.openzfs else 0, None)
         out: Columns = {
             "zone": _names(m.zone_names[own]),
             "read_ops": b.zone_reads[:, own],
@@ -164,7 +164,7 @@ class Past:
             "asvc_t": asvc,
             "busy": b.disk_busy,
         }
-        if m.host.system != "linux":
+        if not m.host.openzfs:
             out |= {"wait": wait, "wsvc_t": wsvc, "waiting": (wait > 0.5).astype(np.float64)}
             zero = np.zeros_like(asvc)
             out |= {"soft_errors": zero, "hard_errors": zero, "transport_errors": zero}
@@ -185,8 +185,8 @@ class Past:
             "load_1": busy + b.run_queue,
             "mem_total": np.full(b.n, float(m.host.memory)),
             "mem_free": b.mem_free,
-            "swap_total": used + b.mem_free + SWAP if m.host.system != "linux" else np.full(b.n, SWAP),
-            "swap_free": b.mem_free + SWAP if m.host.system != "linux" else np.full(b.n, SWAP),
+            "swap_total": used + b.mem_free + SWAP if not m.host.openzfs else np.full(b.n, SWAP),
+            "swap_free": b.mem_free + SWAP if not m.host.openzfs else np.full(b.n, SWAP),
             "scan_rate": zero,
             "page_in": zero,
             "page_out": zero,
@@ -206,7 +206,7 @@ class Past:
         }
 
     def dtrace(self, m: HostModel, b: Block) -> Columns:
-        if m.host.system == "linux":
+        if m.host.openzfs:
             return {}
         first, last = 12, 34
         part = m.histogram(b, BOUNDS[first:last], seconds=float(b.step), scale=1e9)
@@ -230,12 +230,15 @@ class Past:
             "alloc": level,
             "health": _names(["ONLINE"] * len(size)),
         }
-        if m.host.system != "solaris10":
+        if m.host.system == "solaris11":
+            out["dedup"] = np.ones_like(level)
+        elif m.host.system != "solaris10":
             out["frag"] = np.floor(6 + 34 * (level / size) ** 2) / 100
             out["dedup"] = np.ones_like(level)
         return out
 
 
+BRANDS = {"solaris10": "native", "solaris11": "solaris", "illumos": "lipkg", "freebsd": "jail", "linux": "lxc"}
 ARC = (
     "size", "c", "c_min", "c_max", "p", "hits", "misses", "demand_data_hits", "demand_data_misses",
     "demand_metadata_hits", "demand_metadata_misses", "prefetch_data_hits", "prefetch_data_misses",

@@ -18,7 +18,7 @@ from typing import Any
 from fleet import control
 from fleet.scenario import SCENARIOS
 from fleet.server import USER, Keys, keys
-from fleet.site import Site, site_of
+from fleet.site import ESTATE, Site, site_of
 
 SOURCES = (
     "zpool_iostat", "zpool_status", "pool_capacity", "arcstats", "zone_usage", "disk_io", "host_load", "dataset_usage",
@@ -58,6 +58,8 @@ class Fleet:
     ) -> None:
         if scenario not in SCENARIOS:
             raise ValueError(f"no scenario {scenario!r}; known are {', '.join(SCENARIOS)}")
+        if scenario == "estate" and hosts is None:
+            hosts = [h.name for h in ESTATE.hosts]
         self.folder = Path(folder)
         self.scenario, self.seed, self.hosts, self.offset, self.weak = scenario, seed, hosts, offset, weak
         self.processes = max(1, processes)
@@ -178,7 +180,7 @@ def write_files(
     ]
     for host in site.hosts:
         lines += ["", f"[hosts.{host.name}]", f"port = {ports[host.name]}", f"model = {_toml(host.model)}"]
-        if host.system != "linux":
+        if not host.openzfs:
             lines.append('dtrace = ["*"]')
         if host.name in weak:
             lines.append("allow_weak = true")

@@ -10,8 +10,9 @@ from fleet import noise
 from fleet.noise import Floats
 from fleet.site import GIB, MIB, Site
 
-SCENARIOS = ("quiet", "migration", "incident", "night")
-"""night: the migration and the incident at once, as on the worst of the pages' mocks."""
+SCENARIOS = ("quiet", "migration", "incident", "night", "estate")
+"""estate: quiet, with a Solaris 11 and a FreeBSD host beside the others.
+night: the migration and the incident at once, as on the worst of the pages' mocks."""
 
 DAY = 86_400
 

@@ -9,7 +9,7 @@ GIB = 1 << 30
 TIB = 1 << 40
 MIB = 1 << 20
 
-System = Literal["solaris10", "illumos", "linux"]
+System = Literal["solaris10", "solaris11", "illumos", "freebsd", "linux"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Host:
-    """`release`: u5, u8, omnios, linux (which text forms its tools print)."""
+    """`release`: u5, u8, s11, omnios, fbsd, linux (which text forms its tools print)."""
 
     name: str
     system: System
@@ -96,6 +96,11 @@ class Host:
     uptime_days: float = 43.0
     cpu_base: float = 0.18
     """Cores that the global zone uses when nothing happens."""
+
+    @property
+    def openzfs(self) -> bool:
+        """Whether its zpool and zfs are OpenZFS 2.x."""
+        return self.system in ("linux", "freebsd")
 
     @property
     def disks(self) -> list[Disk]:
@@ -331,6 +336,81 @@ PAIRS = (
 MAIL_SITE = Site((MA1, MA2, MS1, MS2, OM1, BK1), PAIRS)
 
 
+SO1 = Host(
+    "so1",
+    "solaris11",
+    "s11",
+    "X4-2, Solaris 11.4",
+    (
+        _zone(2, "mail21", "mail", 0.44, 1.0, 1.36, 2.0, 114, 498),
+        _zone(3, "mail22", "mail", 0.31, 0.8, 1.02, 1.5, 96, 437),
+        _zone(6, "imap4", "imap", 0.14, 0.4, 0.30, 0.5, 44, 6),
+        _zone(7, "spam4", "spam", 0.15, 0.4, 0.32, 0.5, 27, 9),
+    ),
+    (
+        Pool(
+            "mail",
+            (
+                Vdev("raidz2-0", "raidz2", _disks([f"c0t5000CCA0{i:X}9A1B2C3d0" for i in range(6)], median=5.6)),
+                Vdev(
+                    "c0t5000C500A1D2E3F4d0",
+                    "disk",
+                    _disks(
+                        ["c0t5000C500A1D2E3F4d0"], role="log", median=0.7, sigma=0.3, fast=0.16, fast_share=0.7,
+                        iops=4000.0,
+                    ),
+                    "log",
+                ),
+            ),
+            5588 * GIB,
+            0.57,
+            15,
+            main=True,
+        ),
+        _root_pool("rpool", 0.24, ["c2t0d0", "c2t1d0"], 556 * GIB),
+    ),
+    arc_level=7.5,
+    nics=("net0", "net1"),
+    uptime_days=120.0,
+)  # fmt: skip
+FB1 = Host(
+    "fb1",
+    "freebsd",
+    "fbsd",
+    "x86, FreeBSD 14.2",
+    (
+        _zone(3, "mail31", "mail", 0.36, 1.0, 1.18, 2.0, 102, 451),
+        _zone(4, "relay1", "spam", 0.21, 0.6, 0.36, 0.6, 33, 9),
+        _zone(7, "www1", "web", 0.09, 0.4, 0.24, 0.5, 29, 14),
+    ),
+    (
+        Pool(
+            "tank",
+            (
+                Vdev("raidz2-0", "raidz2", _disks([f"da{i}" for i in range(8)], median=6.1)),
+                Vdev(
+                    "mirror-1",
+                    "mirror",
+                    _disks(["nda0p3", "nda1p3"], role="log", median=0.4, sigma=0.3, fast=0.1, fast_share=0.7, iops=9e3),
+                    "log",
+                ),
+            ),
+            29 * TIB,
+            0.48,
+            12,
+            main=True,
+        ),
+        _root_pool("zroot", 0.21, ["nda0p4", "nda1p4"], 180 * GIB),
+    ),
+    arc_level=7.6,
+    nics=("igb0", "igb1"),
+    uptime_days=77.0,
+)
+
+ESTATE = Site((*MAIL_SITE.hosts, SO1, FB1), PAIRS)
+"""The mail site with a host of every further system: what an operator of a mixed estate has."""
+
+
 def generated(n: int) -> Site:
     """`n` hosts ms001, ms002, … of one build: 14 vdevs in one pool, 8 zones each."""
     log, cache = MS2.main_pool.vdevs[2:]
@@ -349,10 +429,10 @@ def generated(n: int) -> Site:
 
 
 def site_of(hosts: int | list[str] | None) -> Site:
-    """None: the mail site. A number: so many hosts of one build. Names: those of the mail site."""
+    """None: the mail site. A number: so many hosts of one build. Names: those of the estate."""
     if hosts is None:
         return MAIL_SITE
     if isinstance(hosts, int):
         return generated(hosts)
-    picked = tuple(MAIL_SITE.host(n) for n in hosts)
-    return Site(picked, tuple(p for p in MAIL_SITE.pairs if {p.source, p.target} <= set(hosts)))
+    picked = tuple(ESTATE.host(n) for n in hosts)
+    return Site(picked, tuple(p for p in ESTATE.pairs if {p.source, p.target} <= set(hosts)))

@@ -255,7 +255,7 @@ def _log_weights(lower: Floats, centre: float, sigma: float) -> Floats:
 
 def device(live: Live, n: int) -> str:
     """The kernel's name of a disk: sd3 on Solaris, sdc on Linux."""
-    return live.model.disks[n].name if live.host.system == "linux" else f"sd{n}"
+    return live.model.disks[n].name if live.host.openzfs else f"sd{n}"
 
 
 def _who(live: Live, zone_rate: Floats) -> list[tuple[str, str, int, float]]:
@@ -312,9 +312,9 @@ def dtrace(live: Live, args: list[str]) -> Tool:
     """The `dtrace` command: -V, -l, -e (compile only), -n PROGRAM. Raises UsageError as the tool would refuse."""
     opts, _ = options(args, "xnsocpbLIDUX")
     if "V" in opts:
-        version = "2.0.3" if live.host.system == "linux" else "Sun D 1.6"
+        version = {"linux": "2.0.3", "freebsd": "Sun D 1.13"}.get(live.host.system, "Sun D 1.6")
         return Tool(lambda t, before: f"dtrace: {version}\n", 0.0, 1)
-    if live.host.system == "linux":
+    if live.host.openzfs:  # its user is not root
         raise UsageError("dtrace: failed to initialize dtrace: DTrace requires additional privileges\n", 1)
     if "l" in opts:
         probes = "".join(f"{n:5d} {p:>10} {m:>17} {f:>33} {e}\n" for n, (p, m, f, e) in enumerate(PROBES, 1))

@@ -76,6 +76,9 @@ def arc_names(release: str) -> list[str]:
         names = [n for n in names if n not in ("memory_throttle_count", "hdr_size", "data_size", "other_size")]
     else:
         names += _ARC_L2
+    if release == "s11":
+        names += words("data_size meta_limit meta_max meta_used mfu_size mru_size")
+        names = sorted(set(names) - {"recycle_miss", "memory_throttle_count"})
     if release == "omnios":
         names += _ARC_ILLUMOS
         names.remove("recycle_miss")
@@ -363,7 +366,7 @@ def _nic(live: Live, n: int) -> list[Kstat]:
         return [found.get(x, 0) for x in names]
 
     out = [Kstat(driver, instance, "mac", "net", tuple(names), values)]
-    if live.host.system == "illumos":
+    if live.host.system in ("illumos", "solaris11"):
         out.append(Kstat("link", 0, nic, "net", tuple(names), values))
     else:
         out.append(Kstat(driver, instance, nic, "net", tuple(names), values))

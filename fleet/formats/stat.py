@@ -90,7 +90,8 @@ def zoneadm(live: Live, args: list[str]) -> Tool:
             zid = 0 if k == 0 else live.host.zones[k - 1].zid
             path = "/" if k == 0 else f"/zones/{live.model.zone_names[k]}"
             uuid = "" if k == 0 else f"{live.model.boot:08x}-04d{k % 10}-e1e6-822e-{zid:012x}"
-            brand = ("ipkg" if k == 0 else "lipkg") if illumos else "native"
+            new = ("ipkg" if k == 0 else "lipkg") if illumos else "solaris"
+            brand = "native" if live.host.system == "solaris10" else new
             kind = "excl" if illumos and k else "shared"
             rows.append((str(zid), name, "running", path, uuid, brand, kind, str(k)))
         if "p" in opts:
@@ -293,7 +294,7 @@ def prtconf(live: Live, args: list[str]) -> Tool:
 
 
 def prtdiag(live: Live, args: list[str]) -> Tool:
-    model = "Sun Fire X4540" if live.host.release == "omnios" else "Sun Fire X4100 M2"
+    model = {"omnios": "Sun Fire X4540", "s11": "SUN SERVER X4-2"}.get(live.host.release, "Sun Fire X4100 M2")
     return once(
         lambda t: f"System Configuration: Sun Microsystems {model}\nBIOS Configuration: American Megatrends Inc.\n"
     )

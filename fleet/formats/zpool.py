@@ -58,7 +58,7 @@ def zpool(live: Live, args: list[str]) -> Tool:
         return zpool_status(live, rest)
     if sub == "list":
         return zpool_list(live, rest)
-    if sub in ("version", "upgrade") and live.host.system == "linux":
+    if sub in ("version", "upgrade") and live.host.openzfs:
         return once(lambda t: "zfs-2.3.2-1\nzfs-kmod-2.3.2-1\n")
     raise UsageError(f"unrecognized command '{sub}'\nusage: zpool command args ...\n")
 
@@ -80,7 +80,7 @@ def _zpool_usage(sub: str, letter: str) -> UsageError:
 
 
 def zpool_iostat(live: Live, args: list[str]) -> Tool:
-    linux = live.host.system == "linux"
+    linux = live.host.openzfs
     opts, rest = options(args, "T")
     for letter in opts:
         if letter not in ("vTHpylqPLgn" if linux else "vTn" if live.host.release == "omnios" else "vT"):
@@ -273,7 +273,7 @@ def scan_lines(live: Live, pool: Pool, t: float) -> str:
     if scan is None:
         if old:
             return " scrub: none requested\n"
-        return "" if release == "linux" else "  scan: none requested\n"
+        return "" if live.host.openzfs else "  scan: none requested\n"
     kind = "scrub" if scan.scrub else "resilver"
     done = float(scan.fraction(np.array([t]))[0])
     elapsed = t - scan.began
@@ -283,8 +283,8 @@ def scan_lines(live: Live, pool: Pool, t: float) -> str:
             return f" scrub: {kind} completed after {_short(scan.span)} with 0 errors on {_ctime(end)}\n"
         if scan.scrub:
             took = _days(scan.span)
-            zero = "0B" if release == "linux" else "0"
-            if release == "linux":
+            zero = "0B" if live.host.openzfs else "0"
+            if live.host.openzfs:
                 took = took.split(" days ")[1] if took.startswith("0 days") else took
             return f"  scan: scrub repaired {zero} in {took} with 0 errors on {_ctime(end)}\n"
         return f"  scan: resilvered {nicenum(scan.bytes / 5)} in {_days(scan.span)} with 0 errors on {_ctime(end)}\n"
@@ -295,7 +295,7 @@ def scan_lines(live: Live, pool: Pool, t: float) -> str:
     rate = scan.bytes * done / max(elapsed, 1)
     fixed = nicenum(0 if scan.scrub else scan.bytes * done / 5)
     word = "repaired" if scan.scrub else "resilvered"
-    if release == "linux":
+    if live.host.openzfs:
         togo = _days(left).replace("0 days ", "")
         return (
             f"  scan: {kind} in progress since {_ctime(scan.began)}\n"
@@ -314,13 +314,13 @@ def scan_lines(live: Live, pool: Pool, t: float) -> str:
 def status_text(live: Live, pool: Pool, t: float) -> str:
     """One pool's block of `zpool status`."""
     host = live.host
-    tab = "\t" if host.system == "linux" else "        "
+    tab = "\t" if host.openzfs else "        "
     scan = scan_of(live, pool, t)
     repairing = scan is not None and not scan.scrub and scan.began <= t < scan.began + scan.span
     state = "DEGRADED" if repairing else "ONLINE"
     out = [f"  pool: {pool.name}\n state: {state}\n"]
     if repairing:
-        wrap = "\t" if host.system == "linux" else "        "
+        wrap = "\t" if host.openzfs else "        "
         out.append(
             "status: One or more devices is currently being resilvered.  The pool will\n"
             f"{wrap}continue to function, possibly in a degraded state.\n"
@@ -375,7 +375,7 @@ def zpool_list(live: Live, args: list[str]) -> Tool:
     names, interval, count = timing(rest)
     pools = _pools(live, names)
     host = live.host
-    linux, omnios = host.system == "linux", host.release == "omnios"
+    linux, omnios = host.openzfs, host.release == "omnios"
     if "p" in opts and not (linux or omnios):
         raise UsageError("invalid option 'p'\nusage:\n\tlist [-H] [-o property[,...]] [pool] ...\n")
     if "v" in opts and not (linux or omnios):
@@ -384,10 +384,11 @@ def zpool_list(live: Live, args: list[str]) -> Tool:
         "u5": "name,size,used,available,capacity,health,altroot",
         "u8": "name,size,allocated,free,capacity,health,altroot",
         "omnios": "name,size,allocated,free,checkpoint,expandsize,fragmentation,capacity,dedupratio,health,altroot",
-        "linux": "name,size,allocated,free,checkpoint,expandsize,fragmentation,capacity,dedupratio,health,altroot",
-    }[host.release]
+        "s11": "name,size,allocated,free,capacity,dedupratio,health,altroot",
+    }.get(host.release, _OPENZFS_LIST)
     wanted = [_ALIASES.get(c, c) for c in (opts.get("o") or default).split(",")]
-    known = set(_HEADS) - (set() if linux or omnios else {"checkpoint", "expandsize", "fragmentation", "dedupratio"})
+    new = {"checkpoint", "expandsize", "fragmentation"} | (set() if host.release == "s11" else {"dedupratio"})
+    known = set(_HEADS) - (set() if linux or omnios else new)
     if host.release == "u5":
         known -= {"allocated", "free", "guid"}
     for c in wanted:
@@ -412,6 +413,7 @@ def zpool_list(live: Live, args: list[str]) -> Tool:
     return Tool(report, interval, count)
 
 
+_OPENZFS_LIST = "name,size,allocated,free,checkpoint,expandsize,fragmentation,capacity,dedupratio,health,altroot"
 _ALIASES = {"alloc": "allocated", "cap": "capacity", "frag": "fragmentation", "expandsz": "expandsize",
 "dedup": "dedupratio",
             "avail": "available"}  # fmt: skip
@@ -561,7 +563,9 @@ def _replicas(live: Live, name: str, refer: float, t: float) -> list[Dataset]:
 
 def _root(host: Host, pool: Pool, usable: float, avail: float, t: float) -> list[Dataset]:
     name = pool.name
-    be = {"u5": "s10x_u5", "u8": "s10x_u8wos_08a", "omnios": "omnios-r151046"}.get(host.release, "root")
+    be = {"u5": "s10x_u5", "u8": "s10x_u8wos_08a", "omnios": "omnios-r151046", "s11": "11.4.42.111.0"}.get(
+        host.release, "root"
+    )
     swap, dump = 8.0 * GIB, 4.0 * GIB
     rest = max(usable - swap - dump, 2 * GIB)
     born = t - host.uptime_days * DAY - 300 * DAY
