@@ -93,6 +93,8 @@ class Source:
     interval: float
     variants: tuple[Variant, ...]
     privilege: str = ""
+    lines_per_second: int = 20_000
+    """More are dropped (links.base.Limits). A source whose reports come as one burst asks for as many as they have."""
 
     def variants_for(self, os: OS) -> list[Variant]:
         return [v for v in self.variants if os in v.systems]

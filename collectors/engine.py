@@ -24,7 +24,7 @@ import structlog
 from collectors import probe
 from collectors.base import Batch, Context, Parser, Source, Variant
 from collectors.inventory import Host, Inventory
-from collectors.links import Backoff, Link, LinkError, LinkOptions, Running, Sink, make_link
+from collectors.links import Backoff, Limits, Link, LinkError, LinkOptions, Running, Sink, make_link
 from collectors.reading import Rows, parse, place, ticks
 from collectors.stamp import Ticks
 
@@ -480,7 +480,8 @@ class Engine:
         if self._tap and run.host.record:
             tell = self._tap(stream.ctx, stream.source, stream.variant.name, command, run.offset or 0.0)
         try:
-            fresh.running = run.link.start(command, self._sink(run, fresh, tell))
+            limits = Limits(lines_per_second=self.sources[stream.source].lines_per_second)
+            fresh.running = run.link.start(command, self._sink(run, fresh, tell), limits=limits)
         except LinkError as e:
             fresh.state, fresh.why = "failed", e.why
             self._later(fresh, time.monotonic())

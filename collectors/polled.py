@@ -8,12 +8,12 @@ prints something else in its place: then there is no epoch, and the arrival time
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 from collectors.base import Batch, Context, ParseError
 
 MOST_LINES = 200_000
-"""More lines without an end are not a report; they are refused and forgotten."""
+"""More lines without an end are not a report (but see `Polled.most`); they are refused and forgotten."""
 
 _BEGIN = re.compile(r"== begin (\S+)(?: (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d))?")
 
@@ -27,11 +27,14 @@ def again(command: str, interval: float) -> str:
 class Polled:
     """Base of parsers of such reports: a subclass reads a whole one in `report(lines)`.
 
-    `stamp` is the report's epoch, `local` the host's own date and time, None where unknown. Text without markers
-    is one report to its end, or several where `opens` says that a line begins another. `bad` makes a ParseError.
+    `stamp` is the report's epoch, `local` the host's own date and time, `east` how many seconds that is ahead of
+    UTC; None where unknown. Text without markers is one report to its end, or several where `opens` says that a
+    line begins another. A report that the next one begins without its end has lost lines and is refused. `bad`
+    makes a ParseError.
     """
 
     source = ""
+    most = MOST_LINES
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
@@ -41,6 +44,14 @@ class Polled:
         self._first = 1
         self._lines: list[str] = []
         self._refusing = False
+        self._open = False
+
+    @property
+    def east(self) -> float | None:
+        if self.stamp is None or self.local is None:
+            return None
+        # Zones are whole quarters of an hour apart; the two clocks were read a moment apart.
+        return round((self.local.replace(tzinfo=UTC).timestamp() - self.stamp) / 900) * 900.0
 
     def report(self, lines: list[str]) -> list[Batch]:
         raise NotImplementedError
@@ -58,19 +69,25 @@ class Polled:
         if line.startswith("== "):
             begin = _BEGIN.fullmatch(line)
             if begin or line == "== end":
+                torn = bool(begin) and self._open
+                self._open = bool(begin)
+                if torn:
+                    self._lines, self._refusing = [], False
                 out = self._close()
                 if begin:
                     self.stamp = float(begin[1]) if re.fullmatch(r"[0-9]{9,11}", begin[1]) else None
                     self.local = _date(begin[2])
+                if torn:
+                    raise ParseError(self.source, self.ctx.host, self._line_no, line, "the report before has no end")
                 return out
         out = self._close() if self.opens(line) and self._lines else []
         if self._refusing:
             return out
         if not self._lines:
             self._first = self._line_no
-        elif len(self._lines) >= MOST_LINES:
+        elif len(self._lines) >= self.most:
             self._lines, self._refusing = [], True
-            raise ParseError(self.source, self.ctx.host, self._line_no, line, f"no end after {MOST_LINES} lines", 1)
+            raise ParseError(self.source, self.ctx.host, self._line_no, line, f"no end after {self.most} lines", 1)
         self._lines.append(line)
         return out
 

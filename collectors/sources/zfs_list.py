@@ -2,12 +2,15 @@
 
 Commands give tabs (-H) and, where the tool can, bytes (-p). Solaris 10's `zfs list` has no -p; its `zfs get` has,
 and gives a snapshot's creation as an epoch, which `zfs list` prints in the host's own time zone. Tables with
-headings, as people paste them, are read too. A name that holds "@" is a snapshot, any other a dataset.
-Source: zfs(1M) of Solaris 10 and illumos, zfs-list(8) of OpenZFS.
+headings, as people paste them, are read too. A name that holds "@" is a snapshot; "#" makes a bookmark and "%", but
+for the `%recv` of a receive under way, a share of Solaris 11, which are passed over; any other is a dataset.
+A host may have a hundred thousand snapshots, which all come within a second.
+Source: zfs(1M) of Solaris 10, 11 and illumos, zfs-list(8) and zfs-get(8) of OpenZFS.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from collectors.base import OS, Batch, Context, Source, Variant
@@ -51,12 +54,15 @@ FULL = (
 BASIC = ("name", "type", "used", "avail", "refer", "quota", "mountpoint")
 OF_SNAPSHOTS = ("name", "used", "refer", "creation")
 _TEXT = {"dataset", "type", "mountpoint"}
+MOST_SNAPSHOTS = 1_000_000
+"""Lines of one report, and so its memory; `zfs get` gives three for each snapshot."""
 
 
 class ListParser(Polled):
     """Rows of `zfs list -H -o columns`, or of a table with headings."""
 
     source = "dataset_usage"
+    most = MOST_SNAPSHOTS
 
     def __init__(self, ctx: Context, columns: tuple[str, ...]) -> None:
         super().__init__(ctx)
@@ -66,13 +72,13 @@ class ListParser(Polled):
         return is_heading(line)
 
     def report(self, lines: list[str]) -> list[Batch]:
-        rows = Rows()
+        rows = Rows(self.east)
         heading: Heading | None = None
         for i, line in enumerate(lines):
             if is_heading(line):
                 heading = Heading(line)
                 continue
-            if not line.strip() or line.strip() == "no datasets available":
+            if _nothing(line):
                 continue
             cells = tabbed(line, self._columns) if "\t" in line else heading.row(line) if heading else None
             if cells is None:
@@ -85,18 +91,19 @@ class ListParser(Polled):
 
 
 class GetParser(Polled):
-    """Rows of `zfs get -Hp -o name,property,value`: a dataset's properties follow each other."""
+    """Rows of `zfs get -Hp`, with or without the column SOURCE: a dataset's properties follow each other."""
 
     source = "snapshots"
+    most = MOST_SNAPSHOTS
 
     def report(self, lines: list[str]) -> list[Batch]:
-        rows = Rows()
+        rows = Rows(self.east)
         found: dict[str, str] = {}
         for i, line in enumerate(lines):
-            if not line.strip() or line.strip() == "no datasets available":
+            if _nothing(line):
                 continue
             cells = line.split("\t")
-            if len(cells) != 3 or cells[1] not in COLUMNS:
+            if len(cells) not in (3, 4) or cells[1] not in COLUMNS:
                 raise self.bad(i, line, "not a name, a property and a value")
             if found and found["dataset"] != cells[0]:
                 self._add(rows, found, i - 1, lines)
@@ -115,9 +122,10 @@ class GetParser(Polled):
 
 
 class Rows:
-    """Columns of both tables, filled row by row."""
+    """Columns of both tables, filled row by row. `east`: seconds that the host's local time is ahead of UTC."""
 
-    def __init__(self) -> None:
+    def __init__(self, east: float | None = None) -> None:
+        self._east = east
         self._datasets: dict[str, list[Any]] = {c: [] for c in DATASET_USAGE.names[2:]}
         self._snapshots: dict[str, list[Any]] = {c: [] for c in SNAPSHOTS.names[2:]}
 
@@ -126,7 +134,10 @@ class Rows:
         name, at, snapshot = cells["dataset"].partition("@")
         values: dict[str, Any] = {c: (t if c in _TEXT else _number(t)) for c, t in cells.items() if c != "creation"}
         if at:
-            values |= {"dataset": name, "snapshot": snapshot, "creation": _epoch(cells.get("creation", "-"))}
+            values["dataset"], values["snapshot"] = name, snapshot
+            values["creation"] = _creation(cells.get("creation", "-"), self._east)
+        elif "#" in name or "%" in name.rpartition("/")[2][1:]:
+            return
         elif values.get("quota") == 0:
             values["quota"] = None  # -p prints 0 where there is none
         for c, column in (self._snapshots if at else self._datasets).items():
@@ -137,13 +148,28 @@ class Rows:
         return [Batch(table, columns, stamp) for table, columns in both if columns["dataset"]]
 
 
+def _nothing(line: str) -> bool:
+    return not line.strip() or line.strip() == "no datasets available"
+
+
 def _number(text: str) -> float | None:
+    if text.isdecimal() and text.isascii() and len(text) < 20:  # nearly every cell of -p
+        return float(text)
     return None if text == "none" else size(text)[0]
 
 
-def _epoch(text: str) -> int | None:
-    """Microseconds since 1970; None where the creation is printed as a local date."""
-    return int(text) * 1_000_000 if text.isdecimal() and len(text) < 12 else None
+def _creation(text: str, east: float | None) -> int | None:
+    """Microseconds since 1970, from an epoch, or from "Mon Nov 23 15:57 2026" where the host's offset is known.
+
+    The offset is today's: a date beyond a change of the clocks is an hour off.
+    """
+    if text.isdecimal():
+        return int(text) * 1_000_000 if len(text) < 12 else None
+    try:
+        local = datetime.strptime(" ".join(text.split()), "%a %b %d %H:%M %Y").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return None if east is None else int((local.timestamp() - east) * 1_000_000)
 
 
 ALL: tuple[OS, ...] = ("solaris10", "solaris11", "illumos", "freebsd", "linux")
@@ -179,6 +205,7 @@ SOURCES = (
         meaning="every snapshot's creation and the space that only it holds",
         tables=("snapshots",),
         interval=600.0,
+        lines_per_second=MOST_SNAPSHOTS,
         variants=(
             _list("exact", OF_SNAPSHOTS, "-Hp", "snapshot", _OLD),
             Variant(

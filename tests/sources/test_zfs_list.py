@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute
 import pytest
 
 from collectors.base import Context, ParseError, Variant, parse_text
+from collectors.engine import Engine
+from collectors.inventory import Inventory
 from collectors.polled import again
-from collectors.sources import zfs_list, zpool_list
+from collectors.sources import load, zfs_list, zpool_list
 from tests.corpus import corpus, name, read
+from tests.sshd import Sshd, wait_for
 
 K, M, G, T = 2**10, 2**20, 2**30, 2**40
 POOLS = zpool_list.SOURCE.variants[1]
@@ -125,8 +132,7 @@ def test_creation_is_an_epoch() -> None:
 
 def test_get_needs_nothing_in_order() -> None:
     text = "t\tused\t9\nt\treferenced\t8\nt@s\tcreation\t1795449470\nt@s\tused\t5\nt@s\treferenced\t6\n"
-    get = next(v for v in zfs_list.SOURCES[1].variants if v.name == "get")
-    frames = parse_text(get, text)
+    frames = parse_text(GET, text)
     assert list(frames) == ["snapshots"]
     assert (frames["snapshots"]["used"][0], frames["snapshots"]["refer"][0]) == (5, 6)
 
@@ -151,3 +157,103 @@ def test_the_loop_is_plain_bourne_shell() -> None:
     command = again("zpool list", 60)
     assert "$(" not in command
     assert command.endswith("do echo '== end'; sleep 60; done")
+
+
+GET = next(v for v in zfs_list.SOURCES[1].variants if v.name == "get")
+
+
+def test_bookmarks_and_shares_are_no_datasets() -> None:
+    rows = ["t", "t#mark", "t%share", "t/a%b", "t/%recv", "t@s"]
+    frames = parse_text(lists(("name", "used")), "".join(f"{n}\t-\n" for n in rows))
+    assert frames["dataset_usage"]["dataset"].tolist() == ["t", "t/%recv"]
+    assert len(frames["snapshots"]) == 1
+
+
+def test_get_with_the_source_of_each_value() -> None:
+    text = "t@s\tused\t5\t-\nt@s\tcreation\t1795449470\t-\nt#mark\tcreation\t1795449471\t-\n"
+    assert len(parse_text(GET, text)["snapshots"]) == 1
+    with pytest.raises(ParseError, match="not a name, a property and a value"):
+        parse_text(GET, "t@s\tused\n")
+
+
+@pytest.mark.parametrize(
+    ("begin", "created"),
+    [
+        ("== begin 1795449470 2026-11-23 16:57:51", "2026-11-03 02:05:00+00:00"),  # an hour east, a second on the way
+        ("== begin 1795449470 2026-11-23 15:57:50", "2026-11-03 03:05:00+00:00"),
+        ("== begin s 2026-11-23 15:57:50", "NaT"),  # Solaris 10's date knows no %s
+    ],
+)
+def test_creation_is_a_local_date(begin: str, created: str) -> None:
+    text = f"{begin}\nt@s\t0\t24K\tTue Nov  3  3:05 2026\n== end\n"
+    frame = parse_text(lists(zfs_list.OF_SNAPSHOTS), text)["snapshots"]
+    assert (str(frame["creation"][0]), frame["refer"][0]) == (created, 24 * K)
+
+
+def test_a_report_that_lost_its_end_is_refused_and_the_next_one_is_read() -> None:
+    parser = zfs_list.ListParser(Context("h", "linux", 600.0), zfs_list.OF_SNAPSHOTS)
+    for line in ("== begin 1795449470 2026-11-23 15:57:50", "t@a\t1\t2\t3"):
+        assert parser.feed(line, 0.0) == []
+    with pytest.raises(ParseError, match="no end"):
+        parser.feed("== begin 1795450070 2026-11-23 16:07:50", 0.0)
+    parser.feed("t@b\t1\t2\t3", 0.0)
+    (batch,) = parser.feed("== end", 0.0)
+    assert (batch.time, batch.columns["snapshot"]) == (1795450070, ["b"])
+
+
+MANY = 60_000
+"""A month of snapshots every ten minutes, of fourteen datasets."""
+ROWS = {
+    "exact": "t/mail{d:02d}@auto-{i:05d}\t{i}\t{refer}\t{born}\n",
+    "get": "{n}\tused\t{i}\n{n}\treferenced\t{refer}\n{n}\tcreation\t{born}\n",
+}
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("form", ROWS)
+def test_a_host_with_very_many_snapshots(tmp_path: Path, form: str) -> None:
+    """All of them, through a real sshd, though they come in one burst of more lines than a stream may have."""
+    snapshot = "t/mail{d:02d}@auto-{i:05d}"
+    (tmp_path / "rows").write_text(
+        "".join(
+            ROWS[form].format(n=snapshot.format(d=i % 14, i=i), d=i % 14, i=i, refer=i * 3, born=1795449470 + i)
+            for i in range(MANY)
+        )
+    )
+    tool = tmp_path / "zfs"  # the tool of Solaris 10 knows no -p for list
+    old = 'case "$*" in *-Hp*list*|list*-Hp*) exit 2;; esac; ' if form == "get" else ""
+    tool.write_text(f'#!/bin/sh\n{old}case "$*" in *-o*creation*) cat {tmp_path}/rows;; esac\n')
+    tool.chmod(0o755)
+    store, stop = Memory(), threading.Event()
+    with Sshd(tmp_path, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}) as server:
+        o = server.link_options("box")
+        host = {
+            **{k: getattr(o, k) for k in ("address", "port", "user", "identity", "known_hosts", "ssh_config")},
+            "sources": ["snapshots"],
+        }
+        engine = Engine(Inventory.model_validate({"hosts": {"box": host}}), store, load())
+        loop = threading.Thread(target=engine.run, args=(stop,))
+        loop.start()
+        try:
+            frame = wait_for(lambda: store.find("snapshots"), "the snapshots", 60)
+        finally:
+            stop.set()
+            loop.join(20)
+    assert engine.hosts["box"].streams["snapshots"].variant.name == form
+    assert frame.num_rows == MANY
+    assert pyarrow.compute.sum(frame["used"]).as_py() == MANY * (MANY - 1) / 2
+    assert len(set(frame["snapshot"].to_pylist())) == MANY
+
+
+class Memory:
+    """A store that keeps what is appended."""
+
+    def __init__(self) -> None:
+        self.frames: list[Mapping[str, pa.Table]] = []
+
+    def append(self, second: int, frames: Mapping[str, pa.Table]) -> int:
+        self.frames.append(frames)
+        return len(self.frames)
+
+    def find(self, table: str) -> pa.Table | None:
+        return next((f[table] for f in list(self.frames) if table in f), None)
