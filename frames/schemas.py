@@ -110,6 +110,26 @@ class Schema:
         """The same as a DataFrame; without columns, an empty one with the right dtypes."""
         return to_pandas(self.table(columns or {}))
 
+    def fitted(self, table: pa.Table) -> pa.Table:
+        """`table`, written by an older or newer zonescope, in these columns: absent ones are null, further ones go.
+
+        Raises SchemaError for a column of another type.
+        """
+        if table.schema == self.arrow:
+            return table
+        try:
+            return pa.Table.from_arrays(
+                [
+                    table[c.name].cast(ARROW[c.dtype])
+                    if c.name in table.column_names
+                    else pa.nulls(len(table), ARROW[c.dtype])
+                    for c in self.columns
+                ],
+                schema=self.arrow,
+            )
+        except (pa.ArrowException, TypeError, ValueError) as e:
+            raise SchemaError(f"{self.name}: {e}") from e
+
     def check(self, frame: pd.DataFrame | pa.Table) -> pa.Table:
         """`frame` as an Arrow table of exactly this schema, columns in order.
 
@@ -124,21 +144,7 @@ class Schema:
             unknown = set(frame.column_names) - set(self.by_name)
             if unknown:
                 raise SchemaError(f"{self.name}: unknown column {sorted(unknown)[0]!r}")
-            if frame.schema == self.arrow:
-                table = frame
-            else:
-                try:
-                    table = pa.Table.from_arrays(
-                        [
-                            frame[c.name].cast(ARROW[c.dtype])
-                            if c.name in frame.column_names
-                            else pa.nulls(len(frame), ARROW[c.dtype])
-                            for c in self.columns
-                        ],
-                        schema=self.arrow,
-                    )
-                except (pa.ArrowException, TypeError, ValueError) as e:
-                    raise SchemaError(f"{self.name}: {e}") from e
+            table = self.fitted(frame)
         for key in ("time", *self.keys):
             if table[key].null_count:
                 raise SchemaError(f"{self.name}.{key}: a key is missing in {table[key].null_count} rows")
@@ -477,6 +483,9 @@ HOST_LOAD = declare(
     rate("scan_rate", "1/s", "pages scanned by the page daemon"),
     rate("page_in", "B/s", "paged in"),
     rate("page_out", "B/s", "paged out"),
+    gauge("cpu_pressure", "1", "share of time in which a task waited for a CPU (PSI some)"),
+    gauge("memory_pressure", "1", "share of time in which a task waited for memory (PSI some)"),
+    gauge("io_pressure", "1", "share of time in which a task waited for I/O (PSI some)"),
     gauge("uptime", "s", "time since boot"),
 )
 
@@ -592,12 +601,15 @@ SOURCE_HEALTH = declare(
     counter("errors", "1", "parse errors"),
     label("why", "last error or what is missing"),
     label("fix", "the exact fix, where there is one"),
+    label("command", "what runs on the host, told with an error"),
 )
 
 EVENTS = declare(
     "events",
     "what happened: markers, alerts, links up and down, reboots, notes, phases of a migration",
-    key("kind", "marker, link, reboot, clock, counters, zone, pool, disk, scan, dtrace, phase, note, alert or collector"),
+    key(
+        "kind", "marker, link, reboot, clock, counters, zone, pool, disk, scan, dtrace, phase, note, alert or collector"
+    ),
     label("object", "what it concerns: pool, zone, disk, stream; '' for the host"),
     label("severity", "info, warn or bad"),
     label("text", "one sentence"),

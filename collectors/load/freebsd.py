@@ -17,11 +17,15 @@ SYSCTL = re.compile(r"([a-z][\w.]+)(?:: |=)(.*)$")
 NUMBER = re.compile(r"[0-9]{1,20}$")
 BOOT = re.compile(r"\{ sec = ([0-9]{1,11}), ")
 SWAP = re.compile(r"/\S+ +[0-9]+ +([0-9]{1,15}) +([0-9]{1,15}) +[0-9]+%$")
-NIC = re.compile(r"(\S+?)\*? +[0-9]+ +<Link#[0-9]+> +(?:\S+ +)??((?:[0-9]{1,20} +){7}[0-9]{1,20}) *$")
+NIC = re.compile(r"(\S+?)\*? +[0-9]+ +<Link#[0-9]+>((?: +\S+){4,20}) *$")
+COUNTERS = ("Ibytes", "Obytes", "Ipkts", "Opkts", "Ierrs", "Oerrs")
+QUEUES = re.compile(r"Processes:\s+\(RUNQ: +([0-9]{1,9}) Disk Wait: +([0-9]{1,9}) Page Wait: +([0-9]{1,9}) ")
 
 
 def command(ctx: Context) -> str:
-    return f"while date +%s && sysctl {NAMES} && swapinfo -k && netstat -ibn && echo; do sleep {ctx.interval:g}; done"
+    """A name that a release does not know costs that name, not the stream."""
+    ask = f"sysctl {NAMES}; sysctl vm.vmtotal | grep RUNQ; swapinfo -k; netstat -ibnW"
+    return f"while date +%s; do ({ask}) 2>/dev/null; echo || exit; sleep {ctx.interval:g}; done"
 
 
 class Sysctl(Load):
@@ -30,17 +34,29 @@ class Sysctl(Load):
     def report(self, lines: list[str], stamp: float | None) -> list[Batch]:
         values: dict[str, str] = {}
         nics: dict[str, list[float]] = {}
-        swap_free = nan
+        swap_free = queue = on_disk = on_pages = nan
+        headings: list[str] = []
         for i, line in enumerate(lines):
             match = SYSCTL.match(line)
             if match:
                 values[match[1]] = match[2]
                 continue
+            if line.startswith("Name") and "Ipkts" in line:
+                words = line.split()
+                headings = words[words.index("Ipkts") :]
+                continue
             match = NIC.match(line)
             if match:
-                n = [int(x) for x in match[2].split()]
-                if n[0] or n[4]:
-                    nics[match[1]] = [n[3], n[6], n[0], n[4], n[1], n[5]]
+                # Some releases have Idrop or Drop, and an interface need not have an address: counted from the right.
+                n = dict(zip(reversed(headings), reversed(match[2].split()), strict=False))
+                if not all(NUMBER.match(n.get(c, "")) for c in COUNTERS):
+                    raise self.bad(i, line, "no counters under netstat's headings")
+                if n["Ipkts"] != "0" or n["Opkts"] != "0":
+                    nics[match[1]] = [float(int(n[c])) for c in COUNTERS]
+                continue
+            match = QUEUES.search(line)
+            if match:
+                queue, on_disk, on_pages = map(float, match.groups())
                 continue
             match = SWAP.match(line)
             if match:
@@ -76,6 +92,8 @@ class Sysctl(Load):
         row = dict(zip(("cpu_user", "cpu_sys", "cpu_idle"), shares(modes, ncpu), strict=True))
         row.update(
             ncpu=ncpu,
+            run_queue=queue,
+            blocked=on_disk + on_pages,
             load_1=float(load[0]) if load and re.fullmatch(r"[0-9]{1,6}\.[0-9]+", load[0]) else nan,
             mem_total=number("hw.physmem"),
             mem_free=page("v_free_count") + page("v_inactive_count"),
@@ -86,5 +104,5 @@ class Sysctl(Load):
             page_out=swapped_out * self.page_size,
             uptime=uptime,
         )
-        events = self.time(stamp, uptime, stamp) if uptime == uptime else []
-        return [*events, *self.load(row, stamp), *self.net(nics, stamp, stamp)]
+        batches = [*self.load(row, stamp), *self.net(nics, stamp, stamp)]
+        return [*self.time(stamp, uptime, stamp, by_uptime=False), *batches]

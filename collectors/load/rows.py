@@ -25,6 +25,8 @@ class Load(Reports):
         super().__init__(ctx)
         self.rates = Rates()
         self.clock = Clock()
+        self.cpus: set[tuple[str, str]] = set()
+        """Keys of the rates of single CPUs."""
         ncpu = ctx.facts.get("ncpu", "")
         self.ncpu = float(ncpu) if ncpu.isdecimal() and len(ncpu) < 6 else nan
         page = ctx.facts.get("page_size", "")
@@ -36,20 +38,25 @@ class Load(Reports):
 
     def net(self, nics: Mapping[str, Sequence[float]], moment: float, stamp: float | None) -> list[Batch]:
         """Rows of net_io from counters in the order of the schema: bytes, packets and errors in and out."""
+        self.rates.keep({"load", *self.cpus, *(("nic", nic) for nic in nics)})
         if not nics:
             return []
         columns: dict[str, list[Any]] = {"nic": list(nics), **{c: [] for c in NET_RATES}}
         for nic, counters in nics.items():
             for c, rate in zip(NET_RATES, self.rates.step(("nic", nic), moment, counters), strict=True):
                 columns[c].append(rate)
-        self.rates.keep({"load", *(("nic", nic) for nic in nics)})
         return [Batch("net_io", columns, stamp)]
 
-    def time(self, now: float, uptime: float, stamp: float | None) -> list[Batch]:
-        """An event where the host was rebooted or its clock stepped since the last report."""
-        shift = self.clock.see(now, uptime)
+    def time(self, now: float, uptime: float, stamp: float | None, *, by_uptime: bool = True) -> list[Batch]:
+        """An event where the host was rebooted, its clock stepped or its counters began anew since the last report.
+
+        To be called after all rates of the report, which are taken over the uptime (`by_uptime`) or the wall clock.
+        `now` and `uptime` may be NaN.
+        """
+        shift = self.clock.see(now, uptime) if now == now and uptime == uptime else None
+        anew = self.rates.events("host_load", _named, stamp, uptime=by_uptime)
         if shift is None:
-            return []
+            return anew
         if shift.kind == "reboot":
             text = f"{self.ctx.host} was rebooted {uptime:.0f} s ago"
         else:
@@ -62,6 +69,13 @@ class Load(Reports):
             "who": ["host_load"],
         }
         return [Batch("events", columns, stamp)]
+
+
+def _named(key: object) -> str:
+    """What a series of rates is called in a sentence."""
+    if isinstance(key, tuple):
+        return str(key[1]) if key[0] == "nic" else f"CPU {key[1]}"
+    return "CPUs and memory"
 
 
 def shares(steps: Sequence[float], ncpu: float) -> list[float]:

@@ -1,4 +1,4 @@
-"""Load of Solaris and illumos from kstats, and from vmstat(1M) where there is no kstat.
+"""Load of Solaris and illumos from kstats.
 
 Statistics: cpu_sys and cpu_vm (cpu:*:sys, cpu:*:vm) per CPU; unix:0:sysinfo and vminfo are sums of samples taken
 once a second (`updates` counts them), as vmstat reads them; avenrun is fixed point with 8 bits of fraction.
@@ -14,7 +14,7 @@ from collectors.load.rows import Load, shares
 from collectors.rates import per
 from collectors.sh import whole
 
-KSTAT = re.compile(r"^(\w+):([0-9]{1,9}):([^:\n]*):([^:\t\n]+?)[\t ]+(\S+)$", re.M)
+KSTAT = re.compile(r"^(\w+):([0-9]{1,9}):([^:\n]*):([^:\t\n ]+)[\t ]+(.*)$", re.M)
 NUMBER = re.compile(r"[0-9]{1,20}$")
 DECIMAL = re.compile(r"[0-9]{1,12}([.,][0-9]{1,12})?$")
 SELECTORS = (
@@ -26,11 +26,13 @@ SELECTORS = (
     "unix:0:vminfo:/^(swap_resv|swap_avail|updates)$/",
 )
 NET = ("rbytes64", "obytes64", "ipackets64", "opackets64", "ierrors", "oerrors")
+NET_32 = ("rbytes", "obytes", "ipackets", "opackets", "ierrors", "oerrors")
+"""Old drivers count in 32 bits only."""
 LINKS = rf"link::/^(${{l:-[a-z0-9_]*[0-9]}})\$/:/^({'|'.join(NET)})\$/"
 """With the links' names ($l): illumos's kstat reads every kstat of the host for a selector that has no name."""
 DRIVERS = (
     "/^(aggr|bge|bnx|bnxe|ce|dmfe|e1000g|elxl|eri|ge|hme|igb|iprb|ixgb|ixgbe|nge|nxge|pcn|qfe|rge|rtls|vnet|xge)$/"
-    f":::/^({'|'.join(NET)})$/"
+    f":::/^({'|'.join(dict.fromkeys((*NET, *NET_32)))})$/"
 )
 """Solaris 10 has no link kstats: those of each driver, whose name is the interface's (e1000g0)."""
 CPU = (
@@ -41,10 +43,8 @@ CPU = (
     "cpu_ticks_kernel",
     "cpu_ticks_idle",
     "cpu_ticks_wait",
-    "scan",
-    "pgpgin",
-    "pgpgout",
 )
+PAGING = ("scan", "pgpgin", "pgpgout")
 SAMPLES = ("sysinfo:runque", "sysinfo:waiting", "sysinfo:updates", "vminfo:swap_resv", "vminfo:swap_avail")
 
 
@@ -57,11 +57,13 @@ class Kstats(Load):
             for i, line in enumerate(lines):
                 if not KSTAT.match(line):
                     raise self.bad(i, line, "not a kstat -p line")
-        cpus: dict[str, int] = {}
+        cpus: dict[str, dict[str, float]] = {}
         unix: dict[str, int] = {}
         nics: dict[str, dict[str, int]] = {}
-        ids, moment = set(), nan
+        macs: dict[str, dict[str, int]] = {}
+        moment = nan
         for module, instance, name, statistic, value in found:
+            value = value.rstrip()
             if statistic == "snaptime":
                 if DECIMAL.match(value):
                     moment = float(value.replace(",", "."))
@@ -69,26 +71,29 @@ class Kstats(Load):
             if not NUMBER.match(value):
                 continue
             if module == "cpu":
-                ids.add(instance)
-                cpus[statistic] = cpus.get(statistic, 0) + int(value)
+                cpus.setdefault(instance, {})[statistic] = int(value)
             elif module == "unix":
                 unix[f"{name}:{statistic}"] = int(value)
             elif module == "link" or name == module + instance:
                 nics.setdefault(name, {})[statistic] = int(value)
+            elif name == "mac":
+                macs.setdefault(module + instance, {})[statistic] = int(value)
+        if not (cpus or unix or nics or macs):
+            return []
         if moment != moment:
             if stamp is None:
                 raise self.bad(0, lines[0], "neither snaptime nor a stamp")
             moment = stamp
-        ncpu = float(unix.get("system_misc:ncpus", 0) or len(ids)) or self.ncpu
-        counters = [cpus.get(c, nan) for c in CPU] + [unix.get(c, nan) for c in (*SAMPLES, "vminfo:updates")]
-        rates = self.rates.step("load", moment, counters)
-        user, kernel, idle, *ticks = rates[:7]
+        ncpu = float(unix.get("system_misc:ncpus", 0) or len(cpus)) or self.ncpu
+        user, kernel, idle, *ticks = self._sum("cpu", CPU, cpus, moment)
+        scan, pgin, pgout = self._sum("paging", PAGING, cpus, moment)
+        counters = [unix.get(c, nan) for c in (*SAMPLES, "vminfo:updates")]
+        runque, waiting, updates, swap_resv, swap_avail, vm_updates = self.rates.step("load", moment, counters)
         wait = nan
         if user + kernel + idle == user + kernel + idle:
             user, kernel, idle = user / 1e9, kernel / 1e9, idle / 1e9
         else:
             user, kernel, idle, wait = shares(ticks, ncpu)
-        scan, pgin, pgout, runque, waiting, updates, swap_resv, swap_avail, vm_updates = rates[7:]
         physmem, freemem = (unix.get(f"system_pages:{s}", nan) for s in ("physmem", "freemem"))
         reserved, available = per(swap_resv, vm_updates), per(swap_avail, vm_updates)
         row = {
@@ -109,9 +114,26 @@ class Kstats(Load):
             "page_out": pgout * self.page_size,
             "uptime": moment,
         }
-        events = self.time(stamp, moment, stamp) if stamp is not None and moment != stamp else []
-        net = {nic: [stats.get(s, nan) for s in NET] for nic, stats in nics.items()}
-        return [*events, *self.load(row, stamp), *self.net(net, moment, stamp)]
+        net = {
+            nic: [stats.get(s, stats.get(s32, nan)) for s, s32 in zip(NET, NET_32, strict=True)]
+            for nic, stats in (nics or macs).items()
+        }
+        batches = [*self.load(row, stamp), *self.net(net, moment, stamp)]
+        by_uptime = stamp is None or moment != stamp
+        wall = stamp if stamp is not None and by_uptime else nan
+        return [*self.time(wall, moment, stamp, by_uptime=by_uptime), *batches]
+
+    def _sum(self, what: str, names: tuple[str, ...], cpus: dict[str, dict[str, float]], moment: float) -> list[float]:
+        """The rates of all CPUs together; one that has just come, or wraps its counters, is left out of its first.
+
+        Summed before they become rates, a CPU that goes would be a counter that fell, one that comes a spike.
+        """
+        total = [nan] * len(names)
+        for cpu, statistics in cpus.items():
+            rates = self.rates.step((what, cpu), moment, [statistics.get(n, nan) for n in names])
+            total = [r if t != t else t if r != r else t + r for t, r in zip(total, rates, strict=True)]
+        self.cpus = {(w, cpu) for w in ("cpu", "paging") for cpu in cpus}
+        return total
 
 
 def command_drivers(ctx: Context) -> str:
@@ -123,71 +145,5 @@ def command_links(ctx: Context) -> str:
     return f"l=`dladm show-link -p -o link 2>/dev/null`; l=`echo $l | tr ' ' '|'`; {_kstat()} \"{LINKS}\" {whole(ctx)}"
 
 
-def command_vmstat(ctx: Context) -> str:
-    return f"vmstat {whole(ctx)}"
-
-
 def _kstat() -> str:
     return "kstat -T u -p " + " ".join(f"'{s}'" for s in SELECTORS)
-
-
-VMSTAT = {
-    "r": ("run_queue", 1.0),
-    "b": ("blocked", 1.0),
-    "swap": ("swap_free", 1024.0),
-    "free": ("mem_free", 1024.0),
-    "pi": ("page_in", 1024.0),
-    "po": ("page_out", 1024.0),
-    "sr": ("scan_rate", 1.0),
-}
-"""vmstat's columns: kilobytes, and kilobytes a second."""
-
-
-class Vmstat(Load):
-    """vmstat N: a row a line; the first line is since boot and is dropped. Disk columns differ from host to host."""
-
-    def __init__(self, ctx: Context) -> None:
-        super().__init__(ctx)
-        self._headings: list[str] = []
-        self._since_boot = True
-
-    def feed(self, line: str, at: float) -> list[Batch]:
-        self.line_no += 1
-        self._first = self.line_no
-        words = line.split()
-        if not words or words[0] in ("kthr", "procs"):
-            return []
-        if words[:3] == ["r", "b", "w"]:
-            self._headings = words
-            return []
-        if len(words) == 1 and NUMBER.match(words[0]) and len(words[0]) < 12:
-            self._stamp = float(words[0])
-            return []
-        if words[0].startswith("<<"):
-            self._since_boot = True
-            return []
-        # A value wider than its column can touch its neighbour: better no row than a wrong one.
-        if not self._headings or len(words) != len(self._headings):
-            raise self.bad(0, line, f"{len(words)} fields under {len(self._headings)} headings")
-        try:
-            values = [float(w) for w in words]
-        except ValueError as e:
-            raise self.bad(0, line, f"vmstat: {e}") from e
-        if self._since_boot:
-            self._since_boot = False
-            return []
-        row: dict[str, float] = {}
-        for heading, value in zip(self._headings[:12], values[:12], strict=True):
-            if heading in VMSTAT:
-                name, factor = VMSTAT[heading]
-                row[name] = value * factor
-        user, kernel, idle = (v / 100 * self.ncpu for v in values[-3:])
-        row.update(ncpu=self.ncpu, cpu_user=user, cpu_sys=kernel, cpu_idle=idle)
-        stamp, self._stamp = self._stamp, None
-        return self.load(row, stamp)
-
-    def idle(self, at: float) -> list[Batch]:
-        return []
-
-    def end(self, at: float) -> list[Batch]:
-        return []

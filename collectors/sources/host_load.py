@@ -6,7 +6,8 @@ The parsers are in `collectors/load/`, a module per system.
 from __future__ import annotations
 
 from collectors.base import Source, Variant
-from collectors.load import freebsd, linux, solaris
+from collectors.load import freebsd, linux, solaris, vmstat
+from collectors.sh import whole
 
 SOURCE = Source(
     name="host_load",
@@ -33,10 +34,18 @@ SOURCE = Source(
         Variant(
             name="vmstat",
             systems=("solaris10", "solaris11", "illumos"),
-            command=solaris.command_vmstat,
-            parser=solaris.Vmstat,
+            command=vmstat.command,
+            parser=vmstat.Vmstat,
             probe="vmstat 1 1",
             fix="install SUNWcsu (pkg:/system/core-os); every user may run vmstat",
+        ),
+        Variant(
+            name="mpstat",
+            systems=("solaris10", "solaris11", "illumos"),
+            command=lambda ctx: f"mpstat {whole(ctx)}",
+            parser=vmstat.Mpstat,
+            probe="mpstat 1 1",
+            fix="install SUNWcsu (pkg:/system/core-os); every user may run mpstat",
         ),
         Variant(
             name="procfs",
@@ -45,6 +54,22 @@ SOURCE = Source(
             parser=linux.Procfs,
             probe="test -r /proc/stat && test -r /proc/net/dev",
             fix="mount /proc",
+        ),
+        Variant(
+            name="vmstat-linux",
+            systems=("linux",),
+            command=vmstat.command_linux,
+            parser=vmstat.Vmstat,
+            probe="vmstat -n 1 1",
+            fix="mount /proc, or install procps",
+        ),
+        Variant(
+            name="mpstat-linux",
+            systems=("linux",),
+            command=lambda ctx: f"mpstat {whole(ctx)}",
+            parser=vmstat.Mpstat,
+            probe="mpstat 1 1",
+            fix="mount /proc, or install sysstat",
         ),
         Variant(
             name="sysctl",

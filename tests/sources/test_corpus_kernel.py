@@ -5,12 +5,16 @@ A file that no parser claims is in `UNCLAIMED` with the reason.
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable
 from math import isnan
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from collectors import probe
 from collectors.base import Batch, Context, ParseError, Variant, parse_text
 from collectors.sources import arcstats, disk_io, host_load, imapsync, mail_activity, zone_usage
 from tests.corpus import ROOT, corpus, name, read
@@ -225,6 +229,63 @@ CASES: dict[str, tuple[str, str, Callable[[str], str], list[tuple[Figures, Figur
         as_is,
         [({}, {"run_queue": 1, "swap_free": 68852484 * 1024, "mem_free": 24149452 * 1024, "cpu_idle": 0.99 * 8})],
     ),
+    "vmstat/linux-1": (
+        "host_load/vmstat-linux",
+        "host_load",
+        then(" 3  1      0 2794696 295968 312736    0    0     1     3   29   57  25  0 75  0  0"),
+        [({}, {"run_queue": 3, "blocked": 1, "mem_free": 2794696 * 1024, "cpu_user": 2, "cpu_idle": 6})],
+    ),
+    "vmstat/linux-3": (
+        "host_load/vmstat-linux",
+        "host_load",
+        then(
+            " 2  0            0      2794864       295968       312724    0    0     1     3   29   57   0   0  99   0"
+            "   0 2021-09-16 20:31:30"
+        ),
+        [({}, {"run_queue": 2, "mem_free": 2794864 * 1024, "cpu_idle": 0.99 * 8})],
+    ),
+    "vmstat/linux-7": (
+        "host_load/vmstat-linux",
+        "host_load",
+        then(" 2  0      0 2794468   2108 741208    0    0     1     3   29   57  0  0 99  0  0"),
+        [({}, {"run_queue": 2, "mem_free": 2794468 * 1024})],
+    ),
+    "vmstat/linux-9": (
+        "host_load/vmstat-linux",
+        "host_load",
+        as_is,
+        [({}, {"run_queue": 0, "mem_free": 763388 * 1024, "page_in": 0})],
+    ),
+    "mpstat/illumos-1": (
+        "host_load/mpstat",
+        "host_load",
+        twice,
+        [({}, {"ncpu": 4, "cpu_user": 0.01, "cpu_sys": 0.03, "cpu_wait": 0, "cpu_idle": 3.95})],
+    ),
+    "mpstat/smartos-2": (
+        "host_load/mpstat",
+        "host_load",
+        twice,
+        [({}, {"ncpu": 4, "cpu_user": 0.14, "cpu_sys": 0.48, "cpu_idle": 3.38})],
+    ),
+    "mpstat/solaris-1": (
+        "host_load/mpstat",
+        "host_load",
+        as_is,
+        [({}, {"cpu_user": 0.01, "cpu_sys": 0.02, "cpu_idle": 0.97})],
+    ),
+    "mpstat/linux-1": (
+        "host_load/mpstat-linux",
+        "host_load",
+        as_is,
+        [({}, {"ncpu": 1})],
+    ),
+    "mpstat/linux-3": (
+        "host_load/mpstat-linux",
+        "host_load",
+        twice,
+        [({}, {"cpu_user": 0.0023 * 8, "cpu_sys": 0.0037 * 8, "cpu_idle": 0.9939 * 8})],
+    ),
     "swapinfo/freebsd-1": (
         "host_load/sysctl",
         "host_load",
@@ -264,11 +325,9 @@ UNCLAIMED = {
     "arcstats-sysctl/freebsd-1": "holds vdev_cache_stats and zfetchstats, none of the ARC's statistics",
     "kstat/": "the long form of cpu_info, system_pages and link speeds: host_load asks for -p",
     "kstat-p/solaris-1": "cpu_info only: clock and model of CPUs, no statistic of theirs",
-    "mpstat/": f"{SAME_STATISTICS} (cpu:*:sys, /proc/stat), per CPU",
-    "vmstat/linux-": f"{SAME_STATISTICS} (/proc/vmstat, /proc/meminfo)",
+    "vmstat/linux-5": "vmstat -d, totals since boot: /proc/diskstats gives them to disk_io",
     "swap/": f"{SAME_STATISTICS} (unix:0:vminfo)",
     "swap-l/": f"{SAME_STATISTICS} (unix:0:vminfo), and source code behind it",
-    "swap-s/": f"{SAME_STATISTICS} (unix:0:vminfo)",
     "prstat/smartos-3": "a table of processes without -Z: no zone in it",
     "zoneadm-list-cv/": "the form for people of what list -cp gives in fields",
     "zonememstat/": f"{SAME_STATISTICS} (memory_cap)",
@@ -277,12 +336,16 @@ UNCLAIMED = {
     "spl-kstat/": "other modules' statistics (abd, dmu_tx, fm, zfetch, vdev_mirror): no source reads them",
     "spl-kstat-pool/": "per-pool and per-dataset statistics: zpool iostat gives the pool's",
     "prctl/": "shares are read from the zone's configuration: prctl stops a process to ask",
+    "df/": "file systems as mounted: dataset_usage has the pools' with what snapshots hold",
+    "prtdiag/": "the machine's parts, asked of firmware: seconds of its time, and no statistic",
+    "psrinfo-v/": "clock and kind of each CPU, no statistic of theirs: the probe counts psrinfo's lines",
+    "psrinfo-vp/": "sockets and cores, no statistic of theirs: the probe counts psrinfo's lines",
     "dladm/": "links and their speed: net_io counts from kstats and needs neither",
 }
-ELSEWHERE = {"zoneadm-list-cp", "zone-xml", "vmstat/solaris10-11-1"}
+ELSEWHERE = {"zoneadm-list-cp", "zone-xml", "vmstat/solaris10-11-1", "swap-s", "prtconf", "psrinfo"}
 """Read by a test of their own below."""
 
-FOLDERS = sorted({key.partition("/")[0] for key in (*CASES, *UNCLAIMED)} | {"zoneadm-list-cp", "zone-xml"})
+FOLDERS = sorted({key.partition("/")[0] for key in (*CASES, *UNCLAIMED)} | {f.partition("/")[0] for f in ELSEWHERE})
 
 pytestmark = pytest.mark.corpus
 needs_corpus = pytest.mark.skipif(not ROOT.is_dir(), reason=f"no recordings of others at {ROOT}")
@@ -374,3 +437,36 @@ def test_vmstat_line_after_line() -> None:
     assert len(frame) == 5, "eight lines, less two of headings and the one since boot"
     assert set(frame["mem_free"]) == {172304 * 1024}
     assert frame["cpu_idle"].iloc[2] == pytest.approx(8.0)
+
+
+@needs_corpus
+def test_swap_s_fills_what_vmstat_lacks() -> None:
+    row = " 0 0 43 907784 115324  29 124 34 1  1  0  4  2  0  0  0  277  470  210  1  2 97"
+    head = " r b w   swap  free  re  mf pi po fr de sr cd s0 -- --   in   sy   cs us sy id"
+    for file, total in (("solaris-2", 9321208 + 1459312), ("solaris10-1", 91784 + 33816648)):
+        text = "\n".join([head, row, read(ROOT / f"swap-s/{file}.txt").splitlines()[0], row, ""])
+        frame = parse_text(VARIANTS["host_load/vmstat"], text, facts=FACTS)["host_load"]
+        assert frame["swap_total"].tolist() == [total * 1024]
+
+
+@needs_corpus
+@pytest.mark.parametrize(
+    ("tool", "file", "fact", "value"),
+    [
+        ("prtconf", "prtconf/solaris-1", "memory_mb", "16384"),
+        ("prtconf", "prtconf/solaris-3", "memory_mb", "4096"),
+        ("psrinfo", "psrinfo/smartos-1", "ncpu", "2"),
+    ],
+)
+def test_the_probe_reads_memory_and_cpus(tmp_path: Path, tool: str, file: str, fact: str, value: str) -> None:
+    (tmp_path / tool).write_text(f"#!/bin/sh\ncat {ROOT / file}.txt\n")
+    (tmp_path / tool).chmod(0o755)
+    line = next(line for line in probe.FACTS.splitlines() if tool in line)
+    said = subprocess.run(
+        ["/bin/sh", "-c", line],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        check=True,
+    )
+    assert probe.read(said.stdout) == {fact: value}
