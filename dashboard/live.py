@@ -198,8 +198,8 @@ class Live:
             self._last_seq[second.owner] = second.seq
             self.seq += 1
             for name, table in second.frames.items():
-                if len(table):
-                    self._take(name, table)
+                if len(table) and name in SCHEMAS:  # a collector of another release may know more, or less
+                    self._take(name, SCHEMAS[name].fitted(table))
             self._trim(float(second.second))
         for waiter in tuple(self._waiters):
             waiter.set()

@@ -328,10 +328,12 @@ class Store:
                 raise StoreError(f"{table}: {first_line(e)}") from e
         raise AssertionError
 
-    def _spooled(self, name: str) -> pa.Table | None:
+    def _spooled(self, schema: Schema) -> pa.Table | None:
+        """Spooled rows in the schema's columns (a collector of another release may have written them) and ``_seq``."""
         try:
-            return self._spool.frames([name]).get(name)
-        except SpoolError as e:
+            found = self._spool.frames([schema.name]).get(schema.name)
+            return None if found is None else schema.fitted(found).append_column("_seq", found["_seq"])
+        except (SpoolError, SchemaError) as e:
             log.error("spool is not readable, answering from the history alone", why=str(e))
             return None
 
@@ -368,7 +370,7 @@ class Store:
         schema = _schema(table)
         values = query.chosen(schema, columns)
         condition, parameters = query.filters(schema, where)
-        spool = self._spooled(table)  # before the history: see SpoolReader.frames
+        spool = self._spooled(schema)  # before the history: see SpoolReader.frames
         level: Level = "raw"
         step = 0
         if points is not None:
@@ -409,7 +411,7 @@ class Store:
         at = time.time() if at is None else at
         values = query.chosen(schema, None)
         condition, parameters = query.filters(schema, where)
-        spool = self._spooled(table)
+        spool = self._spooled(schema)
         level: Level = "raw"
         if schema.kind == "series" and self._before_raw(schema, at):
             level, within = "1m", max(within, 120.0)
@@ -427,7 +429,7 @@ class Store:
         schema = SCHEMAS["events"]
         values = query.chosen(schema, None)
         condition, parameters = query.filters(schema, where)
-        spool = self._spooled("events")
+        spool = self._spooled(schema)
         parts = self._parts(schema, "raw", spool is not None)
         if not parts:
             return schema.frame()
