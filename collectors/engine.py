@@ -27,6 +27,7 @@ from collectors.inventory import Host, Inventory
 from collectors.links import Backoff, Limits, Link, LinkError, LinkOptions, Running, Sink, make_link
 from collectors.reading import Rows, parse, place, ticks
 from collectors.stamp import Ticks
+from collectors.zones.moves import Moves
 
 log = structlog.get_logger("collector")
 
@@ -105,6 +106,8 @@ class HostRun:
     offset: float | None = None
     backoff: Backoff = field(default_factory=Backoff)
     told: dict[str, tuple[str, str]] = field(default_factory=dict)
+    states: dict[str, Any] = field(default_factory=dict)
+    """What a source's parser knew of its zones: a zone that halts while the link is down is told after it."""
 
 
 @dataclass(slots=True)
@@ -141,6 +144,7 @@ class Engine:
         self._inbox: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._rows = Rows()
+        self._moves = Moves((pair.source, pair.target) for pair in inventory.pairs)
         self._unwritten: deque[tuple[int, dict[str, pa.Table]]] = deque()
         self._store_down = False
         self.lags: deque[float] = deque(maxlen=100_000)
@@ -239,6 +243,8 @@ class Engine:
     def _place(self, item: _Arrived) -> None:
         """Stamp an arrival's batches and add their rows."""
         run, stream = item.host, item.stream
+        for host, zone, severity, text in self._moves.see(run.name, item.batches, item.at):
+            self.event(host, "zone", zone, severity, text)
         placed = place(
             self._rows,
             run.name,
@@ -475,6 +481,8 @@ class Engine:
             restarts=stream.restarts,
         )
         run.streams[stream.source] = fresh
+        if hasattr(fresh.parser, "states"):
+            fresh.parser.states = run.states.setdefault(stream.source, fresh.parser.states)
         command = stream.variant.command(stream.ctx)
         tell = None
         if self._tap and run.host.record:

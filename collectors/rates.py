@@ -84,37 +84,8 @@ class Rates:
     def events(
         self, who: str, name: Callable[[Hashable], str], stamp: float | None, *, uptime: bool = False
     ) -> list[Batch]:
-        """`anew()` as at most two rows of events, for counters that fell and for time that ran back.
-
-        `who`: the source. `name`: what a key is called in a sentence. `uptime`: the series' time is counted from
-        boot, so that it falls by a reboot only.
-        """
-        found = self.anew()
-        if not found:
-            return []
-        rows: list[tuple[str, str, str]] = []
-        for back in (True, False):
-            names = sorted({name(a.key) for a in found if (a.back > 0) == back})
-            if not names:
-                continue
-            those = ", ".join(names) if len(names) <= NAMED else f"{names[0]} and {len(names) - 1} more"
-            if not back:
-                text = f"counters of {those} fell and count anew"
-                rows.append(("counters", names[0] if len(names) == 1 else "", text))
-            elif uptime:
-                rows.append(("reboot", "", f"time since boot fell: counters of {those} count anew"))
-            else:
-                step = max(a.back for a in found)
-                rows.append(("clock", "", f"clock ran back by {step:.0f} s: counters of {those} count anew"))
-        kinds, objects, texts = zip(*rows, strict=True)
-        columns = {
-            "kind": list(kinds),
-            "object": list(objects),
-            "severity": ["warn"] * len(rows),
-            "text": list(texts),
-            "who": [who] * len(rows),
-        }
-        return [Batch("events", columns, stamp)]
+        """`anew()` as `events` tells it."""
+        return events(self.anew(), who, name, stamp, uptime=uptime)
 
     def _odd(
         self, key: Hashable, stamp: float, span: float, before: Sequence[float], steps: list[float]
@@ -139,6 +110,41 @@ class Rates:
             del self._last[key]
             self._rates.pop(key, None)
             self._told.pop(key, None)
+
+
+def events(
+    found: Sequence[Anew], who: str, name: Callable[[Hashable], str], stamp: float | None, *, uptime: bool = False
+) -> list[Batch]:
+    """What started anew as at most two rows of events, for counters that fell and for time that ran back.
+
+    `who`: the source. `name`: what a key is called in a sentence. `uptime`: the series' time is counted from boot,
+    so that it falls by a reboot only.
+    """
+    rows: list[tuple[str, str, str]] = []
+    for back in (True, False):
+        names = sorted({name(a.key) for a in found if (a.back > 0) == back})
+        if not names:
+            continue
+        those = ", ".join(names) if len(names) <= NAMED else f"{names[0]} and {len(names) - 1} more"
+        if not back:
+            text = f"counters of {those} fell and count anew"
+            rows.append(("counters", names[0] if len(names) == 1 else "", text))
+        elif uptime:
+            rows.append(("reboot", "", f"time since boot fell: counters of {those} count anew"))
+        else:
+            step = max(a.back for a in found)
+            rows.append(("clock", "", f"clock ran back by {step:.0f} s: counters of {those} count anew"))
+    if not rows:
+        return []
+    kinds, objects, texts = zip(*rows, strict=True)
+    columns = {
+        "kind": list(kinds),
+        "object": list(objects),
+        "severity": ["warn"] * len(rows),
+        "text": list(texts),
+        "who": [who] * len(rows),
+    }
+    return [Batch("events", columns, stamp)]
 
 
 def _wrapped(before: float, step: float, span: float, usual: float) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from math import inf, nan
 
 from collectors.base import Batch, Context
-from collectors.rates import Rates
+from collectors.rates import Rates, events
 from collectors.reports import Reports
 from collectors.zones.states import State, States
 from frames.schemas import ZONE_IO, ZONE_USAGE
@@ -26,9 +26,16 @@ GROUPS = (
     "machine.slice/*.scope",
     "machine.slice/*.service",
     "system.slice/docker-*.scope",
+    "system.slice/nerdctl-*.scope",
     "user.slice/*/*/*/libpod-*.scope",
+    "user.slice/*/*/*/*/libpod-*.scope",
+    "kubepods.slice/*/*.scope",
+    "kubepods.slice/*/*/*.scope",
+    "qemu.slice/*.scope",
 )
-"""Where LXC, Docker, Podman, libvirt and systemd-nspawn put their containers."""
+"""Where LXC, Docker, Podman, libvirt, systemd-nspawn, Kubernetes and Proxmox put their containers and guests."""
+NO_CONTAINER = re.compile(r"libpod-conmon-|crio-conmon-")
+"""Groups of the processes that watch over a container."""
 V2 = (
     "cpu.stat",
     "cpu.max",
@@ -60,9 +67,11 @@ WANTED = (
     r"^[0-9]+$|^max|^-1$|^[0-9]+ [0-9]+$|^[0-9]+\.[0-9]+ |^usage_usec|^user_usec|^system_usec|^nr_periods|^nr_throttled"
     r"|^inactive_file|^total_inactive_file|^oom |^[0-9]+:[0-9]+ |^Total"
 )
+UPTIME = re.compile(r"[0-9]{1,12}\.[0-9]{1,9} ")
 CONTROLLERS = frozenset(["cpu", "cpuacct", "cpu,cpuacct", "memory", "blkio", "pids", "unified", "systemd"])
-LINE = re.compile(r"^(.*?)/([a-z_0-9]+\.[a-z_0-9.]+|uptime):(.*)$")
-ID = re.compile(r"(docker|libpod|crio|cri-containerd)-([0-9a-f]{12})[0-9a-f]*$")
+FILES = "|".join(re.escape(f) for f in (*V2, *V1, "uptime"))
+LINE = re.compile(rf"^(.*?)/({FILES}):(.*)$")
+ID = re.compile(r"(docker|libpod|crio|cri-containerd|nerdctl)-([0-9a-f]{12})[0-9a-f]*$")
 ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 NONE = 2**62
 """v1 writes 9223372036854771712 (the largest multiple of a page) for no limit."""
@@ -76,7 +85,7 @@ def command(root: str = "/sys/fs/cgroup") -> Callable[[Context], str]:
     def make(ctx: Context) -> str:
         return (
             f'cd {root} && while f=/proc/uptime; for g in {" ".join(GROUPS)}; do f="$f {" ".join(files)}"; done; '
-            f"grep -sHE '{WANTED}' $f; echo; do sleep {ctx.interval:g}; done"
+            f"grep -sHE '{WANTED}' $f /proc/uptime; echo; do sleep {ctx.interval:g}; done"
         )
 
     return make
@@ -102,6 +111,8 @@ def container(path: str) -> tuple[str, str]:
         kind, _, rest = last.removeprefix("machine-").partition("-")
         name = rest.partition("-")[2]
         return (name, {"qemu": "kvm"}.get(kind, kind)) if name and rest[:1].isdigit() else (last[8:], "machine")
+    if "qemu.slice" in above:
+        return last, "kvm"
     return last, "lxc" if any(a.startswith("lxc") for a in above) else "container"
 
 
@@ -113,22 +124,21 @@ class Cgroups(Reports):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self._rates = Rates()
-        self._states = States("container")
+        self.states = States("container")
         self._reports = 0
 
     def report(self, lines: list[str], stamp: float | None) -> list[Batch]:
         groups: dict[str, dict[str, list[str]]] = {}
-        moment = nan
+        moment, ends = nan, 0
         for i, line in enumerate(lines):
             match = LINE.match(line)
             if not match:
-                raise self.bad(i, line, "not path/file:value")
+                raise self.bad(i, line, "not path/file:value", 1)
             path, name, value = match.groups()
             if name == "uptime":
-                try:
-                    moment = float(value.split()[0])
-                except (ValueError, IndexError) as e:
-                    raise self.bad(i, line, f"uptime: {e}") from e
+                if not UPTIME.match(value):
+                    raise self.bad(i, line, "not an uptime", line.find(":") + 2)
+                moment, ends = float(value.split()[0]), ends + 1
                 continue
             head, _, rest = path.partition("/")
             groups.setdefault(rest if head in CONTROLLERS else path, {}).setdefault(name, []).append(value)
@@ -140,14 +150,17 @@ class Cgroups(Reports):
         seen: dict[str, State] = {}
         for path, files in groups.items():
             name, brand = container(path)
-            if not name or name in seen:
+            if not name or name in seen or NO_CONTAINER.match(path.rpartition("/")[2]):
                 continue
             seen[name] = State(0, "running", brand)
             _add(usage, {"zone": name, "brand": brand, "state": "running", **self._usage(name, files, moment)})
             if "io.stat" in files or "blkio.throttle.io_serviced" in files:
                 _add(io, {"zone": name, **self._io(name, files, moment)})
         self._rates.keep({(kind, name) for kind in ("cpu", "io") for name in seen})
-        out = self._states.see(seen, stamp)
+        anew = self._rates.anew()
+        out = events([a for a in anew if a.back], "zone_usage", lambda _: "containers", stamp, uptime=True)
+        if ends >= 2 and "/uptime:" in lines[-1]:
+            out += self.states.see(seen, stamp, {str(a.key[1]) for a in anew if isinstance(a.key, tuple)})
         if usage["zone"]:
             out.append(Batch("zone_usage", usage, stamp))
         if io["zone"]:
@@ -162,8 +175,8 @@ class Cgroups(Reports):
         else:
             total, user, system = (_number(stat.get(k, "")) for k in ("usage_usec", "user_usec", "system_usec"))
             scale = 1e6
-        events = dict(w for w in (v.split() for v in files.get("memory.events", ())) if len(w) == 2)
-        failed = _number(events.get("oom", "")) if events else _one(files, "memory.failcnt")
+        told = dict(w for w in (v.split() for v in files.get("memory.events", ())) if len(w) == 2)
+        failed = _number(told.get("oom", "")) if told else _one(files, "memory.failcnt")
         throttled = [_number(stat.get(k, "")) for k in ("nr_periods", "nr_throttled")]
         rates = self._rates.step(("cpu", name), moment, [total, user, system, failed, *throttled])
         memory = {w[0]: w[1] for w in (v.split() for v in files.get("memory.stat", ())) if len(w) == 2}

@@ -2,35 +2,56 @@
 
 Each tool streams on its own and the lines come mixed; each line tells by its shape where it belongs:
 
-* kstat -p lines hold a tab; a report of them ends at an empty line or at the epoch line of the next (-T u).
-* prstat(1M): ZONEID NPROC SWAP RSS MEMORY TIME CPU ZONE, closed by "Total:". CPU is the share of all CPUs.
+* kstat -p: module:instance:name:statistic and, after a tab or blanks, a value; a report of them ends at an empty
+  line or at the epoch line of the next (-T u).
+* prstat(1M): ZONEID NPROC SWAP RSS MEMORY TIME CPU ZONE, closed by "Total:" (prstat.c). CPU is the share of all
+  CPUs; SIZE stood for SWAP before Solaris 10 8/07; with -L, NLWP for NPROC. Tables of processes, users, tasks and
+  projects have headings of their own and are passed over.
 * rcapstat(1M): id zone nproc vm rss cap at avgat pg avgpg; pg is what was paged out since its last report.
-* zoneadm(1M): id:name:state:path:uuid:brand:ip-type[:debugid], closed by our own line "zones.".
-* /etc/zones/*.xml: configured caps and shares, for what no kstat tells.
+* zoneadm(1M): id:name:state:path:uuid:brand:ip-type[:debugid], closed by our own line "zones. N".
+* /etc/zones/*.xml and prctl(1): caps and shares, for what no kstat tells.
 
 A row per zone is made when a kstat report ends, with the newest of the rest beside it. Without kstat
-(`kstats=False`) rows are made when prstat's report ends.
+(`kstats=False`, or where none comes) rows are made when prstat's report ends.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from math import nan
 
+from collectors import units
 from collectors.base import Batch, Context, ParseError
 from collectors.rates import Rates, per
 from collectors.sh import beside, lines, whole
+from collectors.zones.states import States
 from collectors.zones.zoneadm import NUMBER, SIZE, Config, Listing, size
 from frames.schemas import ZONE_IO, ZONE_USAGE
 
-KSTAT = re.compile(r"^(\w+):(\d{1,9}):([^:\n]*):([^:\t\n]+)\t(.*)$", re.M)
+KSTAT = re.compile(r"^([a-z_]\w*):([0-9]{1,9}):([^:\n]*):([^:\s]+)[\t ]+(.*)$", re.M | re.ASCII)
 SNAPTIME = re.compile(r"[0-9]{1,12}([.,][0-9]{1,12})?$")
-PERCENT = re.compile(r"[0-9.]{1,6}%$")
+PERCENT = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{0,3})?%$")
+TOTAL = re.compile(r"\s*[^\W\d]+: *[0-9]+ [^\W\d]+, [0-9]+ lwp", re.IGNORECASE)
+"""prstat's last line, in any language: "Total: 145 processes, 900 lwps, load averages: …"."""
+HEADINGS = {
+    "ZONEID": "zones",
+    "PID": "others",
+    "NPROC": "others",
+    "NLWP": "others",
+    "TASKID": "others",
+    "PROJID": "others",
+}
+"""First word of a heading of prstat's tables. Rows of others look like zones': projects have ids and percentages."""
 STALE = 6
 """prstat's numbers are dropped when this many kstat reports have passed since."""
 RCAP_EVERY = 5
 """Interval of rcapstat, seconds: rcapd itself samples every 5 s."""
+WITHOUT_KSTAT = 3
+"""prstat's reports without a kstat report between them, after which rows are made of prstat alone."""
+NO_CPU_CAP = 2**32 - 1
+"""cpucaps' value without a cap (MAXCAP, UINT_MAX)."""
 MOST_LINES = 50_000
 
 
@@ -39,6 +60,7 @@ class Prstat:
     """A prstat -Z row."""
 
     nproc: float
+    nlwp: float
     swap: float
     rss: float
     share: float
@@ -47,8 +69,9 @@ class Prstat:
 
 @dataclass(slots=True)
 class Rcap:
-    """An rcapstat -z row: cap in bytes, bytes a second paged out."""
+    """An rcapstat -z row: bytes resident, cap in bytes, bytes a second paged out."""
 
+    rss: float
     cap: float
     pagedout: float
 
@@ -67,15 +90,20 @@ class Counters:
         value = int(text)
         return nan if value >= 2**63 else value
 
-    def cap(self, key: str) -> float:
-        """As `number`; a missing cap also shows as 0."""
+    def cap(self, key: str, none: float = 2**63) -> float:
+        """As `number`; a missing cap also shows as 0, or as `none` and more."""
         value = self.number(key)
-        return value if value > 0 else nan
+        return value if 0 < value < none else nan
 
 
 NO_CONFIG = Config()
 
 CPU = ("zones:nsec_user", "zones:nsec_sys", "zones:nsec_waitrq", "cpucaps:above_sec")
+NAMED = frozenset(["zones", "memory_cap", "zone_vfs", "zone_zfs", "zone_misc"])
+"""Modules whose kstats are named after the zone."""
+KSTAT_NAME = 30
+"""A kstat's name is cut to this many characters (KSTAT_STRLEN)."""
+ZONENAMES = tuple(f"{m}:zonename" for m in ("zones", "memory_cap", "zone_vfs", "cpucaps", "swapresv", "nprocs"))
 MEMORY = ("memory_cap:pagedout", "memory_cap:anon_alloc_fail")
 IO = (
     *(f"zone_vfs:{s}" for s in ("reads", "writes", "nread", "nwritten", "rlentime", "wlentime")),
@@ -106,13 +134,27 @@ class Zones:
         self._prstat: dict[int, Prstat] = {}
         self._prstat_next: dict[int, Prstat] = {}
         self._prstat_age = STALE
+        self._table = "zones"
+        self._threads = False
+        self._reports = 0
+        self._alone = 0
         self._rcap: dict[int, Rcap] = {}
+        self._rcap_zones = True
+
+    @property
+    def states(self) -> States:
+        """What is known of the zones; the engine carries it over to the next link."""
+        return self._listing.states
+
+    @states.setter
+    def states(self, states: States) -> None:
+        self._listing.states = states
 
     # -- lines ---------------------------------------------------------------------------------------------
 
     def feed(self, line: str, at: float) -> list[Batch]:
         self.line_no += 1
-        if "\t" in line:
+        if KSTAT.match(line) or ("\t" in line and line[0] not in " \t<"):
             if not self._kstats:
                 self._kstats_from = self.line_no
             self._kstats.append(line)
@@ -131,29 +173,46 @@ class Zones:
         return self._close(at) if self._kstats and len(self._kstats) == self._expect else []
 
     def end(self, at: float) -> list[Batch]:
-        return self._close(at) if self._kstats else []
+        if self._kstats:
+            return self._close(at)
+        if self._prstat_next and not self._reports:
+            self._prstat = self._prstat_next  # one table without its last line: a report that somebody cut out
+            self._alone = WITHOUT_KSTAT
+        return self._rows({}, nan, None) if self._prstat and not self._reports else []
 
-    def _bad(self, line: str, why: str) -> ParseError:
-        return ParseError(self.source, self.ctx.host, self.line_no, line, why)
+    def _bad(self, line: str, why: str, word: str = "") -> ParseError:
+        column = line.find(word) + 1 if word else 1
+        return ParseError(self.source, self.ctx.host, self.line_no, line, why, column)
 
     def _other(self, line: str) -> list[Batch]:
         words = line.split()
         if not words:
             return []
         first, n = words[0], len(words)
-        if first == "Total:":
+        if TOTAL.match(line):
             self._prstat, self._prstat_next, self._prstat_age = self._prstat_next, {}, 0
-            return [] if self._with_kstats else self._rows({}, nan, None)
-        if n == 8 and PERCENT.match(words[4]) and PERCENT.match(words[6]):
+            self._table = "zones"
+            self._alone += 1
+            alone = not self._with_kstats or self._alone > WITHOUT_KSTAT
+            return self._rows({}, nan, None) if alone and self._prstat else []
+        if first in HEADINGS:
+            self._table = HEADINGS[first]
+            self._threads = "NLWP" in words
+            if first == "ZONEID":
+                self._prstat_next = {}
+        elif self._table == "others" and _in_table(words):
+            pass
+        elif n == 8 and PERCENT.match(words[4]) and PERCENT.match(words[6]):
             self._prstat_row(line, words)
-        elif first == "ZONEID":
-            self._prstat_next = {}
         elif first == "rcapd":
             self._rcap = {}
+        elif first == "id" and n == 10:
+            self._rcap_zones = words[1] == "zone"
         elif n == 10 and NUMBER.match(first) and SIZE.match(words[5]) and SIZE.match(words[9]):
-            self._rcap_row(line, words)
-        elif first in ("PID", "id") or (n >= 10 and NUMBER.match(first) and "/" in line):
-            pass  # headings, and the processes of prstat's upper half
+            if self._rcap_zones:
+                self._rcap_row(line, words)
+        elif line.startswith(("physical memory utilization", "cap enforcement threshold")) or _in_table(words):
+            pass  # rcapstat -g, and the processes of prstat's upper half
         else:
             try:
                 events = self._listing.take(line, self._stamp)
@@ -165,20 +224,35 @@ class Zones:
         return []
 
     def _prstat_row(self, line: str, words: list[str]) -> None:
-        if not (NUMBER.match(words[0]) and NUMBER.match(words[1])):
-            raise self._bad(line, "prstat: zone id and processes must be numbers")
+        for word in words[:2]:
+            if not NUMBER.match(word):
+                raise self._bad(line, "prstat: zone id and processes must be numbers", word)
+        count = float(int(words[1]))
+        word = words[6]
         try:
-            self._prstat_next[int(words[0])] = Prstat(
-                float(int(words[1])), size(words[2]), size(words[3]), float(words[6][:-1]) / 100, words[7]
-            )
+            share = units.percent(word) or 0.0
+            word = words[2]
+            swap = size(word)
+            word = words[3]
+            rss = size(word)
         except ValueError as e:
-            raise self._bad(line, f"prstat: {e}") from e
+            raise self._bad(line, f"prstat: {e}", word) from e
+        nproc, nlwp = (nan, count) if self._threads else (count, nan)
+        self._prstat_next[int(words[0])] = Prstat(nproc, nlwp, swap, rss, share, words[7])
+        if len(self._prstat_next) > MOST_LINES:
+            self._prstat_next = {}
+            raise self._bad(line, f"no end of the table after {MOST_LINES} zones")
 
     def _rcap_row(self, line: str, words: list[str]) -> None:
+        word = words[4]
         try:
-            self._rcap[int(words[0])] = Rcap(size(words[5]), size(words[8]) / RCAP_EVERY)
+            rss = size(word)
+            word = words[8]
+            self._rcap[int(words[0])] = Rcap(rss, size(words[5]), size(word) / RCAP_EVERY)
         except ValueError as e:
-            raise self._bad(line, f"rcapstat: {e}") from e
+            raise self._bad(line, f"rcapstat: {e}", word) from e
+        if len(self._rcap) > MOST_LINES:
+            self._rcap = {}
 
     # -- rows ----------------------------------------------------------------------------------------------
 
@@ -189,7 +263,9 @@ class Zones:
         if len(found) != len(lines):
             for i, line in enumerate(lines):
                 if not KSTAT.match(line):
-                    raise ParseError(self.source, self.ctx.host, self._kstats_from + i, line, "not a kstat -p line")
+                    why = "not a kstat -p line"
+                    raise ParseError(self.source, self.ctx.host, self._kstats_from + i, line, why, 1)
+        self._alone = 0
         zones: dict[int, Counters] = {}
         moment = nan
         for module, instance, name, statistic, value in found:
@@ -206,9 +282,11 @@ class Zones:
                 counters = zones[key] = Counters()
             # caps:1:swapresv_zone_1:usage, zones:1:mail1:nsec_user
             counters.get[f"{name.partition('_')[0] if module == 'caps' else module}:{statistic}"] = value
+            if module in NAMED and len(name) < KSTAT_NAME:
+                self._names.setdefault(key, name)
         for key, counters in zones.items():
-            zonename = counters.get.get("zones:zonename") or counters.get.get("cpucaps:zonename")
-            if zonename and key not in self._names:
+            zonename = next((counters.get[k] for k in ZONENAMES if k in counters.get), "")
+            if zonename:
                 self._names[key] = zonename
         self._prstat_age += 1
         if self._prstat_age > STALE:
@@ -233,13 +311,18 @@ class Zones:
             for name, state in self._listing.zones.items():
                 if name not in shown:
                     _add(usage, {"zone": name, "brand": state.brand, "state": state.state})
+        self._reports += 1
         self._rates.keep({(kind, key) for kind in ("cpu", "memory", "io") for key in ids})
-        out = []
+        out = self._rates.events("zone_usage", self._called, stamp, uptime=True)
         if usage["zone"]:
             out.append(Batch("zone_usage", usage, stamp))
         if io["zone"]:
             out.append(Batch("zone_io", io, stamp))
         return out
+
+    def _called(self, key: Hashable) -> str:
+        assert isinstance(key, tuple)
+        return f"zone {self._name(key[1]) or key[1]}"
 
     def _name(self, key: int) -> str | None:
         """The zone's whole name; None while only a cut one is known."""
@@ -271,19 +354,19 @@ class Zones:
             "cpu": cpu,
             "cpu_user": user / 1e9,
             "cpu_sys": system / 1e9,
-            "cpu_cap": _first(cap("cpucaps:value") / 100, config.cpu_cap),
+            "cpu_cap": _first(cap("cpucaps:value", NO_CPU_CAP) / 100, config.cpu_cap),
             "cpu_waiting": float(number("cpucaps:nwait")),
             "cpu_above_cap": above,
             "cpu_wait_rq": waiting / 1e9,
             "cpu_shares": config.shares,
-            "rss": _first(float(number("memory_cap:rss")), row.rss if row else nan),
+            "rss": _first(float(number("memory_cap:rss")), row.rss if row else nan, rcap.rss if rcap else nan),
             "rss_cap": _first(float(cap("memory_cap:physcap")), rcap.cap if rcap else nan, config.rss_cap),
             "swap": _first(float(number("memory_cap:swap")), float(number("swapresv:usage")), row.swap if row else nan),
             "swap_cap": _first(float(cap("memory_cap:swapcap")), float(cap("swapresv:value")), config.swap_cap),
             "pagedout": _first(pagedout, rcap.pagedout if rcap else nan),
             "anon_alloc_fail": failed,
             "nproc": _first(row.nproc if row else nan, float(number("nprocs:usage"))),
-            "nlwp": float(number("lwps:usage")),
+            "nlwp": _first(row.nlwp if row else nan, float(number("lwps:usage"))),
         }
 
     def _io(self, key: int, name: str, counters: Counters, moment: float) -> dict[str, object]:
@@ -303,6 +386,13 @@ class Zones:
         }
         row["delay_time"] = slow[5] / 1e6  # counted in microseconds
         return row
+
+
+def _in_table(words: list[str]) -> bool:
+    """Whether these may be a row of a table of prstat other than zones': a process, a user, a task or a project."""
+    return NUMBER.match(words[0]) is not None and (
+        ("/" in words[-1] and len(words) >= 9) or (len(words) in (7, 8) and words[-1 - (len(words) == 8)][-1:] == "%")
+    )
 
 
 def _first(*values: float) -> float:
@@ -333,7 +423,8 @@ ROUND = 60
 """Reports until kstat is started again, with the names of the zones that run by then."""
 
 CONFIG = beside("egrep -h '<zone |<rctl|<mcap' /etc/zones/*.xml 2>/dev/null", 60)
-LISTING = beside("(zoneadm list -cp && echo zones.)", 5)
+LISTING = beside('z=`zoneadm list -cp` && echo "$z" && n=`echo "$z" | wc -l` && echo zones. $n', 5)
+"""With the number of its lines, so that a listing that was cut is never taken for zones that are gone."""
 RCAP = beside(f"(rcapstat -z {RCAP_EVERY} 2>/dev/null; echo rcapd)", 60)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from collectors.base import Batch
@@ -24,14 +24,20 @@ class States:
         self._noun = noun
         self._last: Mapping[str, State] | None = None
 
-    def see(self, now: Mapping[str, State], stamp: float | None) -> list[Batch]:
-        """Events since the last listing, as one batch at `stamp`; none for the first listing."""
+    def see(self, now: Mapping[str, State], stamp: float | None, restarted: Collection[str] = ()) -> list[Batch]:
+        """Events since the last listing, as one batch at `stamp`; none for the first listing.
+
+        `now` must be whole: what it lacks is gone. `restarted`: those whose counters began anew, which tells of a
+        restart between two listings where there is no id to tell it.
+        """
         before, self._last = self._last, dict(now)
         if before is None:
             return []
         events: list[tuple[str, str, str]] = []
         for name in sorted(before.keys() | now.keys()):
             change = _change(before.get(name), now.get(name))
+            if change is None and name in restarted:
+                change = "warn", "was restarted (its counters began anew)"
             if change:
                 severity, what = change
                 events.append((name, severity, f"{self._noun} {name} {what}"))

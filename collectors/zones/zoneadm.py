@@ -1,7 +1,11 @@
 """What a Solaris or illumos host says of its zones besides numbers: zoneadm(1M) list -cp and /etc/zones/*.xml.
 
 zoneadm prints id:name:state:path:uuid:brand:ip-type[:debugid], `-` for the id of a zone that is not running;
-Solaris 10's `list -p` may leave out fields at the end. Our loop closes each listing with the line "zones.".
+Solaris 10's `list -p` may leave out fields at the end. Our loop closes each listing with "zones. N", N being its
+lines: a listing of another length was cut, and says nothing of the zones that it lacks.
+
+prctl(1) tells what was set since a zone booted: `zone: ID: NAME`, then per control a line `zone.cpu-cap` and
+`privileged VALUE …` below it, or with -P all in one line `zone.cpu-cap privileged 150 - deny -`.
 """
 
 from __future__ import annotations
@@ -20,6 +24,10 @@ STATES = frozenset(
     ["configured", "incomplete", "unavailable", "installed", "ready", "running", "shutting_down", "down", "mounted"],
 )
 ALIVE = {"ready", "running", "shutting_down", "mounted"}
+CLOSING = re.compile(r"zones\.(?: ([0-9]{1,6}))?$")
+PRCTL_ZONE = re.compile(r"zone: [0-9]{1,9}: (\S+)$")
+PRCTL = re.compile(r"(?:(zone\.[a-z-]+)|(?:(zone\.[a-z-]+)\s+)?(usage|privileged|system|basic)\s+(\S+)\s+.*)$")
+PRCTL_COUNT = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,3})?)([KMGTPE]?)(B?)$")
 XML = re.compile(r"<(zone|rctl-value|rctl|mcap)(?=[ />])(.*)")
 ATTRIBUTE = re.compile(r'(\w[\w-]*)="([^"]*)"')
 RCTLS = {"zone.cpu-shares": ("shares", 1.0), "zone.cpu-cap": ("cpu_cap", 0.01), "zone.max-swap": ("swap_cap", 1.0)}
@@ -44,7 +52,7 @@ class Config:
 
 
 class Listing:
-    """The newest listing: `zones` by name, `names` of kernel ids, `config` by name."""
+    """The newest listing: `zones` by name, `names` of kernel ids, `config` by name. `states` outlives a link."""
 
     def __init__(self) -> None:
         self.zones: dict[str, State] = {}
@@ -52,8 +60,9 @@ class Listing:
         self.config: dict[str, Config] = {}
         self.fresh = False
         """A listing has come that nobody has shown yet."""
+        self.states = States()
         self._next: dict[str, State] = {}
-        self._states = States()
+        self._lines = 0
         self._zone = Config()
         self._rctl = ""
 
@@ -65,11 +74,19 @@ class Listing:
         if line.startswith("<"):
             self._xml(line)
             return []
-        if line == "zones.":
-            self.zones, self._next = self._next, {}
+        closing = CLOSING.match(line)
+        if closing:
+            found, lines, self._next, self._lines = self._next, self._lines, {}, 0
+            if closing[1] is not None and int(closing[1]) != lines:
+                raise ValueError(f"zoneadm: {lines} lines of {closing[1]}: the listing is not believed")
+            if not found:
+                return []
+            self.zones = found
             self.names = {s.id: name for name, s in self.zones.items() if s.id is not None}
             self.fresh = True
-            return self._states.see(self.zones, stamp)
+            return self.states.see(self.zones, stamp)
+        if line.startswith(("zone: ", "zone.", "NAME ")) or (self._rctl and PRCTL.match(line.strip())):
+            return self._prctl(line)
         words = line.split(":")
         if len(words) < 4 or words[2] not in STATES:
             return None
@@ -77,8 +94,20 @@ class Listing:
             raise ValueError("zoneadm: the first field is neither an id nor -")
         # SmartOS and OmniOS show an id for installed zones too: it is kept for their next boot.
         zone = int(words[0]) if words[0] != "-" and words[2] in ALIVE else None
+        self._lines += 1
         self._next[words[1]] = State(zone, words[2], words[5] if len(words) > 5 else "", words[3])
         return []
+
+    def _prctl(self, line: str) -> list[Batch] | None:
+        zone, control = PRCTL_ZONE.match(line), PRCTL.match(line.strip())
+        if zone:
+            self._zone, self._rctl = self.config.setdefault(zone[1], Config()), ""
+        elif control:
+            self._rctl = control[1] or control[2] or self._rctl
+            if control[3] == "privileged" and self._rctl in RCTLS:
+                name, scale = RCTLS[self._rctl]
+                setattr(self._zone, name, _value(control[4]) * scale)
+        return [] if zone or control or line.startswith("NAME ") else None
 
     def _xml(self, line: str) -> None:
         match = XML.match(line)
@@ -96,7 +125,17 @@ class Listing:
             setattr(self._zone, name, _limit(attributes.get("limit", "")) * scale)
 
 
+def _value(text: str) -> float:
+    """A value of prctl: bytes with a B ("2.00GB", binary multiples), else a count ("4.29G", decimal ones)."""
+    match = PRCTL_COUNT.match(text)
+    if not match:
+        raise ValueError(f"prctl: not a value: {text[:40]!r}")
+    return float(match[1]) * (1024.0 if match[3] else 1000.0) ** " KMGTPE".index(match[2] or " ")
+
+
 def _limit(text: str) -> float:
+    """A limit of the configuration; 2**64 - 1 stands for none."""
     if not NUMBER.match(text):
-        raise ValueError(f"zone configuration: not a limit: {text!r}")
-    return float(text)
+        raise ValueError(f"zone configuration: not a limit: {text[:40]!r}")
+    value = int(text)
+    return float(value) if value < 2**63 else nan
