@@ -163,7 +163,7 @@
         last = i;
       }
       const end = last === null ? this.win[0] : this.start + (last + 1) * this.step;
-      const stale = until - end > Math.max(5, 3 * this.step * this.cadence);
+      const stale = until - end > this.patience();
       return { gaps: out, staleFrom: stale ? Math.max(end, this.win[0]) : null, any: last !== null };
     }
     newest() {
@@ -174,7 +174,9 @@
     /** [x0, x1] epoch seconds: of the page's range, held still while hovered or paused. Live windows move by whole pixels. */
     window(px) {
       if (this.kind === "strip" || this.kind === "spark") {
-        const end = this.start + this.n * this.step;
+        // Where samples stay away the strip ends early: its right edge goes on with the time.
+        let end = this.start + this.n * this.step;
+        if (this.old() && zs.following()) end = Math.ceil(zs.now() / this.step) * this.step;
         return [end - this.width * this.step, end];
       }
       const hold = state.hold || state.paused;
@@ -201,10 +203,23 @@
       return this.kind === "lines" && s.fill && Boolean(this.meta.unit) && Boolean(s.unit) && s.unit !== this.meta.unit;
     }
 
-    /** Per series over the window: last, mean, p95, max, total, of what is drawn. */
+    /** Seconds without a sample after which a value is no longer that of now. */
+    patience() {
+      return Math.max(5, 3 * this.step * this.cadence);
+    }
+    /** End of the newest column, epoch seconds, where a page that follows the present has outlived it; else null. */
+    old() {
+      if (state.to !== "now" || !this.n) return null;
+      const last = this.newest();
+      const now = state.hold ? state.hold.now : state.paused ? state.paused.now : zs.now();
+      return last !== null && now - last > this.patience() ? last : null;
+    }
+    /** Per series over the window: last, mean, p95, max, total, of what is drawn; `known` is the last there was. */
     stats() {
       const [i0, i1] = this.columns();
       const out = [];
+      const now = state.hold ? state.hold.now : state.paused ? state.paused.now : zs.now();
+      const least = (now - this.patience() - this.start) / this.step - 1;
       const tmp = new Float32Array(i1 - i0);
       for (let r = 0; r < this.meta.series.length; r++) {
         const o = r * this.cap;
@@ -221,7 +236,7 @@
         }
         const sorted = tmp.subarray(0, n).slice().sort();
         out.push({
-          last: i1 - at <= Math.max(5, 3 * this.cadence) || state.to !== "now" ? last : NaN, known: last,
+          last: state.to !== "now" || at >= least ? last : NaN, known: last,
           mean: n ? sum / n : NaN, p95: n ? sorted[Math.min(n - 1, Math.floor(0.95 * n))] : NaN,
           max: n ? max : NaN, total: sum * this.step,
         });
@@ -246,6 +261,7 @@
       const kind = zs.kinds[this.kind] || zs.kinds.lines;
       kind(this, this.ctx);
       if (this.kind !== "spark") zs.paintTime(this, this.ctx);
+      zs.paintOld(this);
       zs.paintOver(this);
       if (this.legend) zs.paintLegend(this);
       this.drawMs = performance.now() - t0;

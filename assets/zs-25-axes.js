@@ -52,6 +52,7 @@
     fit(p.over, p.octx, W, H);
     p.ctx.clearRect(0, 0, W, H);
     p.geo = place(p);
+    p.words = [];
     p.win = p.window(p.geo.w);
     const { x, w } = p.geo;
     const [a, b] = p.win;
@@ -203,36 +204,70 @@
       const left = xa - w - 8 > taken;
       if (!left && (xb + w + 4 > p.geo.x + p.geo.w || xb < taken)) continue;
       taken = left ? xa : xb + w + 4;
-      zs.halo(ctx, text, left ? xa - 4 : xb + 4, y0 + 8, c.text3, 400, 11, left ? "right" : "left");
+      const from = left ? xa - 4 - w : xb + 4;
+      if (zs.claim(p, from, from + w, y0 + 8)) zs.halo(ctx, text, from, y0 + 8, c.text3, 400, 11);
     }
   };
-  /** Events as dashed accent lines; the topmost panel carries the flags. */
+  /** Says once, at the head, that a panel's values are old. */
+  zs.paintOld = (p) => {
+    const old = p.old();
+    p.el.classList.toggle("zs-old", old !== null);
+    if (p.kind === "spark" || p.kind === "strip") return;
+    let said = p.el.querySelector(".zs-panel-old");
+    if (old === null) return said && said.remove();
+    if (!said) {
+      said = zs.h("span", "zs-panel-old", zs.icon("stale"), zs.h("span"));
+      p.el.querySelector(".zs-panel-head").insertBefore(said, p.el.querySelector(".zs-panel-source"));
+    }
+    zs.text(said.lastChild, `values are of ${zs.hms(old)}`);
+  };
+  const WEIGHT = { bad: 3, warn: 2, info: 1 };
+  const weight = (e) => (WEIGHT[e.severity] || 1) - (e.kind === "collector" ? 0.5 : 0);
+  /** Keeps a rectangle of words free: [x0, x1, y] of one line; false where it would touch one that is there. */
+  zs.claim = (p, x0, x1, y) => {
+    p.words = p.words || [];
+    if (p.words.some((r) => x0 < r[1] + 6 && x1 > r[0] - 6 && Math.abs(y - r[2]) < 13)) return false;
+    p.words.push([x0, x1, y]);
+    return true;
+  };
+  /** Events as dashed accent lines; the topmost panel carries the flags, the weightiest first, none over another. */
   zs.paintEvents = (p, ctx, y0, y1) => {
     const c = zs.colors();
-    let taken = -1e9;
-    for (const e of p.events || []) {
-      if (e.time > p.win[1] || (e.until || e.time) < p.win[0]) continue;
+    const strip = p.kind === "strip";
+    const seen = (p.events || []).filter((e) => e.time <= p.win[1] && (e.until || e.time) >= p.win[0]);
+    for (const e of seen) {
+      if (e.time < p.win[0]) continue;
       const x = Math.round(p.px(e.time)) + 0.5;
-      const color = e.severity === "bad" ? c.bad : c.accent;
-      if (e.time >= p.win[0]) {
-        ctx.strokeStyle = color;
-        ctx.lineWidth = 1;
-        ctx.setLineDash([3, 3]);
-        ctx.beginPath();
-        ctx.moveTo(x, y0);
-        ctx.lineTo(x, y1);
-        ctx.stroke();
-        ctx.setLineDash([]);
-      }
-      if (!zs.isTop(p) && p.kind !== "strip") continue;
-      ctx.font = zs.font(11);
-      const w = ctx.measureText(e.text).width;
-      const right = x + w + 8 < p.geo.x + p.geo.w && p.kind !== "strip";
-      const left = right ? x + 4 : Math.max(p.geo.x, x - w - 5);
-      if (left < taken + 8) continue;
-      taken = left + w;
-      zs.halo(ctx, e.text, left, p.kind === "strip" ? 7 : Math.max(8, y0 + (p.kind === "heat" ? -7 : 8)), color, 400, 11);
+      ctx.strokeStyle = e.severity === "bad" ? c.bad : c.accent;
+      ctx.lineWidth = 1;
+      ctx.setLineDash([3, 3]);
+      ctx.beginPath();
+      ctx.moveTo(x, y0);
+      ctx.lineTo(x, y1);
+      ctx.stroke();
+      ctx.setLineDash([]);
     }
+    if (!zs.isTop(p) && !strip) return;
+    const y = strip ? 7 : Math.max(8, y0 + (p.kind === "heat" ? -7 : 8));
+    const end = p.geo.x + p.geo.w;
+    ctx.font = zs.font(11);
+    if (strip) zs.claim(p, 0, ctx.measureText(p.el.dataset.title || "").width + 8, y);
+    for (const e of [...seen].sort((a, b) => weight(b) - weight(a) || b.time - a.time)) {
+      const x = Math.round(p.px(e.time)) + 0.5;
+      const text = zs.ellipsis(ctx, e.text, Math.min(260, p.geo.w * 0.6));
+      const w = ctx.measureText(text).width;
+      const sides = strip ? [x - w - 5] : [x + 4, x - w - 5];
+      for (const left of sides) {
+        if (left < p.geo.x || left + w > end || !zs.claim(p, left, left + w, y)) continue;
+        zs.halo(ctx, text, left, y, e.severity === "bad" ? c.bad : c.accent, 400, 11);
+        break;
+      }
+    }
+  };
+  zs.ellipsis = (ctx, s, w) => {
+    if (ctx.measureText(s).width <= w) return s;
+    while (s.length > 1 && ctx.measureText(`${s}…`).width > w) s = s.slice(0, -1);
+    return `${s}…`;
   };
   /** Is this the topmost panel of its column? */
   zs.isTop = (p) => p.top === true;
@@ -240,7 +275,8 @@
     let best = null, y = Infinity, x = Infinity;
     for (const q of zs.panels.values()) {
       q.top = false;
-      if (q.kind === "strip" || q.kind === "spark") continue;
+      // A small chart has no room for words.
+      if (q.kind === "strip" || q.kind === "spark" || q.plot.clientHeight < 110) continue;
       const r = q.el.getBoundingClientRect();
       if (r.top < y - 2 || (Math.abs(r.top - y) <= 2 && r.left < x)) [best, y, x] = [q, r.top, r.left];
     }

@@ -310,8 +310,14 @@
     zs.setY(p, 0, 1, false);
     p.series = [];
     const color = state === "bad" ? c.bad : state === "warn" ? c.warn : c.spark || c.text2;
-    zs.sparkline(ctx, 0, 0, p.geo.w, p.geo.h + 1, bridge(v, p.cadence), { color, lo, hi });
-    zs.paintValue(p, s, state);
+    const w = (p.geo.w * (i1 - i0)) / Math.max(1, Math.round((p.win[1] - p.win[0]) / p.step));
+    zs.sparkline(ctx, 0, 0, Math.min(w, p.geo.w), p.geo.h + 1, bridge(v, p.cadence), { color, lo, hi });
+    if (p.old()) {
+      ctx.fillStyle = zs.hatch(ctx);
+      const x = Math.min(zs.clamp(p.px(p.old()), 0, p.geo.w), p.geo.w - 4);
+      ctx.fillRect(x, 0, p.geo.w - x, p.geo.h + 1);
+    }
+    zs.paintValue(p, s, p.old() ? "" : state);
   };
   // A source slower than the grid: repeat nothing, but let the line pass over the columns between its samples.
   function bridge(v, cadence) {
@@ -324,17 +330,20 @@
     }
     return out;
   }
+  /** A level (bytes held) is still worth knowing when it is old; a rate is not. */
+  zs.isLevel = (unit) => unit === "B";
   zs.paintValue = (p, s, state) => {
     const el = p.el.querySelector(".zs-value");
     if (!el) return;
-    const last = p.stats()[0].last;
-    const [n, unit] = zs.fmt(last, s.unit);
+    const { last, known } = p.stats()[0];
+    const old = p.old();
+    const [n, unit] = zs.fmt(old && zs.isLevel(s.unit) ? known : last, s.unit);
     if (!el.zsParts) {
       el.zsParts = [zs.h("b"), zs.h("span")];
       el.replaceChildren(...el.zsParts);
     }
     zs.text(el.zsParts[0], n);
-    zs.text(el.zsParts[1], s.cap ? `of ${zs.fmtExact(s.cap, s.unit).join(" ")}` : unit);
+    zs.text(el.zsParts[1], old ? `${zs.isLevel(s.unit) ? `${unit} at` : "since"} ${zs.hms(old)}` : s.cap ? `of ${zs.fmtExact(s.cap, s.unit).join(" ")}` : unit);
     const mark = p.el.querySelector(".zs-panel-state");
     if (mark && (mark.dataset.state || "") !== state) {
       mark.dataset.state = state;

@@ -75,7 +75,7 @@
       ctx.textBaseline = "middle";
       ctx.fillStyle = now ? c.text : c.text2;
       const name = first.s.label || key;
-      ctx.fillText(ellipsis(ctx, name, g.x - 10), g.x - 8, (top + base) / 2);
+      ctx.fillText(zs.ellipsis(ctx, name, g.x - 10), g.x - 8, (top + base) / 2);
       p.lanes.push({ key, y0: g.y + row * rowH, y1: base, now, cap });
       row += 1;
     }
@@ -92,10 +92,4 @@
     const more = said.length > 3 ? [["", `${said.length - 3} more`]] : [];
     zs.keyed(el, [...said.slice(0, 3), ...more], (x) => x.join(), ([state, text]) => zs.h("span", state ? `zs-${state}` : "", state ? zs.icon(state === "bad" ? "trouble" : "warn") : "", ` ${text}`), () => {});
   };
-
-  function ellipsis(ctx, s, w) {
-    if (ctx.measureText(s).width <= w) return s;
-    while (s.length > 1 && ctx.measureText(`${s}…`).width > w) s = s.slice(0, -1);
-    return `${s}…`;
-  }
 })();

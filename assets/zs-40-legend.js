@@ -108,6 +108,8 @@
     zs.text(t.name, scales[main].unit);
 
     let order = rows;
+    // The slow disk is what the table is looked at for.
+    if (p.sort === undefined) p.sort = p.name === "disk_latency" ? ["last", -1] : null;
     if (p.sort && p.kind !== "lanes") {
       const [col, dir] = p.sort;
       const v = (x) => {
@@ -116,7 +118,8 @@
       };
       const now = performance.now();
       if (!p.order || p.forceSort || (now - (p.sortedAt || 0) > RESORT_MS && !t.body.matches(":hover"))) {
-        p.order = [...rows].sort((a, b) => dir * (v(a) - v(b))).map((x) => x.s.id);
+        const rank = (x) => (x.s.state === "bad" ? 0 : x.s.state ? 1 : x.s.id === "+more" ? 3 : 2);
+        p.order = [...rows].sort((a, b) => (dir < 0 && rank(a) - rank(b)) || dir * (v(a) - v(b))).map((x) => x.s.id);
         p.sortedAt = now;
         p.forceSort = false;
       }
@@ -132,6 +135,7 @@
       t.table.style.setProperty("--zs-row-top", `${p.geo.y}px`);
     }
     let before = null;
+    const old = p.old();
     zs.keyed(t.body, order, (x) => x.s.id, (x) => makeRow(p, x), (tr, { s, r }) => {
       const on = p.selected(s);
       tr.classList.toggle("zs-off", !on);
@@ -155,7 +159,7 @@
       }
       const sc = scales[s.unit];
       for (const col of COLUMNS) {
-        const v = col === "last" && !Number.isFinite(stats[r].last) ? NaN : stats[r][col];
+        const v = col === "last" && old && zs.isLevel(s.unit) ? stats[r].known : stats[r][col];
         zs.text(tr.zs.cells[col], zs.sig(v / sc.div, sc.unit));
       }
       zs.text(tr.zs.cells.cap, s.cap ? zs.sig(s.cap / sc.div, sc.unit) : caps ? "none" : "");

@@ -5,7 +5,7 @@
   const state = zs.state;
   const SILENT_MS = 5000; // the server says something every second
   const POLL_MS = 2000, RETRY_WS_MS = 30000;
-  const link = (zs.link = { how: "lost", newest: null, hosts: null, ticks: 0, fills: 0, bytes: 0, drops: 0, stopped: false, error: "" });
+  const link = (zs.link = { how: "connecting", newest: undefined, hosts: null, ticks: 0, fills: 0, bytes: 0, drops: 0, stopped: false, error: "" });
   let ws = null, gen = 0, tries = 0, heard = 0, wanted = 0, polling = false, timer = 0, again = 0, last = "";
 
   const base = () => zs.config().base || "/";

@@ -14,6 +14,10 @@
     const v = zs.views.get(id);
     if (!v) return;
     v.data = data;
+    if (v.loading) {
+      v.loading.remove();
+      v.loading = null;
+    }
     const fn = (zs.renderers || {})[v.name];
     if (!fn || !v.el.isConnected) return;
     if (data && data.error) {
@@ -32,13 +36,15 @@
   });
 
   // The badge, the pause button, the range's words.
-  const WORD = { live: "LIVE", paused: "PAUSED", history: "HISTORY", polling: "POLLING", lost: "LOST" };
+  const WORD = { connecting: "CONNECTING", live: "LIVE", paused: "PAUSED", history: "HISTORY", polling: "POLLING", lost: "LOST" };
   function status() {
     const link = zs.link;
     const mode = zs.mode();
-    const how = link.how === "lost" ? "lost" : mode !== "live" ? mode : link.how;
+    // Connected is not yet heard of: the first status says how old the newest sample of this page is.
+    const away = link.how === "lost" ? "lost" : link.how === "connecting" || link.newest === undefined ? "connecting" : "";
+    const how = away || (mode !== "live" ? mode : link.how);
     const now = zs.now();
-    const age = link.newest === null || link.newest === undefined ? null : Math.max(0, now - link.newest);
+    const age = away || link.newest === null ? null : Math.max(0, now - link.newest);
     for (const b of document.querySelectorAll(".zs-badge")) {
       const was = b.dataset.state;
       if (was !== how) b.dataset.state = how;
@@ -49,9 +55,9 @@
       };
       put(".zs-live-word", how === "history" && zs.range()[1] > now + 1 ? "FORECAST" : WORD[how]);
       const slow = zs.cost.every > 1 ? `, drawing every ${zs.cost.every} s` : "";
-      put(".zs-live-time", how === "lost" ? `${link.since ? `since ${zs.hms(link.since)}` : "connecting"}` : mode === "live" ? zs.hms(now) : "");
-      put(".zs-live-age", how === "lost" ? "" : age === null ? "no samples" : `newest ${zs.age(age)}${how === "polling" ? ", WebSocket blocked" : ""}${slow}`);
-      b.title = mode === "live" ? `${WORD[how]}: the newest sample is ${age === null ? "–" : zs.age(age)} old` : "Back to live";
+      put(".zs-live-time", how === "lost" ? `since ${zs.hms(link.since)}, connecting` : away ? "" : mode === "live" ? zs.hms(now) : "");
+      put(".zs-live-age", away ? "" : age === null ? "no samples" : `newest ${zs.age(age)}${how === "polling" ? ", WebSocket blocked" : ""}${slow}`);
+      b.title = away ? "The dashboard does not answer; the picture is of before" : mode === "live" ? `${WORD[how]}: the newest sample is ${age === null ? "–" : zs.age(age)} old` : "Back to live";
     }
     const words = zs.rangeText();
     for (const el of document.querySelectorAll(".zs-range-text")) zs.text(el, words);
@@ -70,6 +76,13 @@
   }
   zs.status = status;
   for (const e of ["status", "mode", "range", "url"]) zs.on(e, status);
+
+  /** An instant as a since: 02:29, with its date where that is not today. */
+  zs.sinceTime = (t, exact) => (zs.day(t) === zs.day(zs.now()) ? "" : `${zs.day(t, false)} `) + (exact ? zs.hms(t) : zs.hm(t));
+  zs.since = (r) => (r.since ? `since ${r.before ? "before " : ""}${zs.sinceTime(r.since, r.state === "stale")}` : "");
+  /** A verdict's reason in words: what it is (a silence begins where its words begin) and the figures. */
+  zs.reasonWhat = (r) => (r.state === "stale" && r.since ? `${r.what} ${zs.since(r)}` : r.what);
+  zs.reasonDetail = (r) => [r.detail, r.state === "stale" ? "" : zs.since(r)].filter(Boolean).join(", ");
 
   /** A canvas that stays the size of its box; draw(ctx, w, h). */
   zs.miniCanvas = (canvas, draw) => {

@@ -173,6 +173,7 @@
       z.word = row.icon + row.word;
       z.state.replaceChildren(zs.icon(row.icon), h("span", "", row.word));
     }
+    z.said = row.word;
     zs.text(z.model, row.model || "");
     zones(z, row);
     pools(z, row);
@@ -219,14 +220,17 @@
     z.newest = row.newest;
     age(z, row.state);
     const reasons = row.reasons.map((r, i) => ({ ...r, key: `${r.icon}${r.what}${i}` }));
+    const of = row.state === "stale" && row.newest ? `values are of ${zs.hms(row.newest)}; ` : "";
     z.reasons.hidden = !reasons.length;
     zs.keyed(z.reasons, reasons, (r) => r.key, (r) => h("div", `zs-reason zs-is-${r.state}`, zs.icon(r.icon), h("b", "", r.what), h("span")), (node, r) => {
-      zs.text(node.lastChild, r.detail || "");
+      zs.text(node.children[1], zs.reasonWhat(r));
+      zs.text(node.lastChild, (r.state === "stale" ? of : "") + zs.reasonDetail(r));
     });
   }
   function age(z, state) {
     const s = z.newest === null || z.newest === undefined ? null : zs.now() - z.newest;
     zs.text(z.age, s === null ? "–" : zs.age(s));
+    if (state === "stale" && s !== null && z.state.lastChild) zs.text(z.state.lastChild, `${z.said} ${zs.span(s)}`);
     if (z.aged !== state) {
       z.aged = state;
       z.age.parentNode.replaceChildren(...(state === "stale" ? [zs.icon("age")] : []), z.age);

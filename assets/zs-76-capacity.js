@@ -167,10 +167,12 @@
     const r = rowOf(p, "used");
     let used = NaN;
     for (let i = p.n - 1; i >= 0 && used !== used; i--) used = p.values[r * p.cap + i];
-    const said = `now ${zs.fmtText(used, "B")}`;
+    const d = head();
+    // The newest sample, as in the table; the line is by day.
+    const here = d && d.pool && d.pool.host === p.query.host && d.pool.pool === p.query.pool;
+    const said = `now ${zs.fmtText(here ? d.pool.used : used, "B")}`;
     ctx.font = zs.font(11);
     if (x - ctx.measureText(said).width > g.x - 30) zs.halo(ctx, said, x - 6, g.y - 14, c.text, 400, 11, "right");
-    const d = head();
     const why = d && d.pool.why;
     if (p.win[1] < now + 86400 && !why) return;
     const words = why || "forecast; dark band 80\u2009%, pale band 95\u2009%";

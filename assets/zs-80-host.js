@@ -16,13 +16,14 @@
     }
     const { facts, say, reasons } = el.zsHead;
     zs.keyed(facts, d.facts, (f) => f, (f) => zs.h("span", "", f), () => {});
-    const text = d.sentence ? `${d.word}: ${d.sentence}` : d.word;
+    const text = d.sentence ? `${d.word}${d.word ? ": " : ""}${d.sentence}` : d.word;
     if (say.dataset.text !== text || say.dataset.state !== d.state) {
       say.dataset.text = text;
       say.dataset.state = d.state;
+      say.title = d.reasons.map((r) => `${zs.reasonWhat(r)}${zs.reasonDetail(r) ? `: ${zs.reasonDetail(r)}` : ""}`).join("\n");
       const calm = d.state === "well" || d.state === "scan";
       const rest = calm && d.reasons[0] ? `: ${d.reasons[0].what.toLowerCase()}, ${d.reasons[0].detail}` : "";
-      say.replaceChildren(...(d.word ? [zs.icon(d.icon), zs.h("b", "", text), zs.h("span", "zs-host-short", d.word), rest] : []));
+      say.replaceChildren(...(text ? [zs.icon(d.icon), zs.h("b", "", text), zs.h("span", "zs-host-short", d.word), rest] : []));
     }
     zs.keyed(
       reasons, d.reasons, (r) => `${r.what} ${r.state}`,
@@ -30,27 +31,48 @@
         const li = zs.h("li", `zs-state-${r.state}`, zs.icon(r.icon), zs.h("b", "", r.what), zs.h("span", "", ""));
         return li;
       },
-      (li, r) => zs.text(li.lastChild, r.detail ? `, ${r.detail}` : ""),
+      (li, r) => {
+        zs.text(li.children[1], zs.reasonWhat(r));
+        zs.text(li.lastChild, zs.reasonDetail(r) ? `, ${zs.reasonDetail(r)}` : "");
+      },
     );
     reasons.hidden = !d.reasons.some((r) => r.state !== "scan");
     reasons.dataset.state = d.state;
   });
 
+  const fill = (el, words) => {
+    el.hidden = !words;
+    zs.text(el, words || "");
+  };
   zs.view("host_lacks", (el, d) => {
-    if (!el.zsList) {
-      el.zsList = zs.h("ul", "zs-lacks");
-      el.zsHeadline = zs.h("h2", "zs-panel-title", "What this host does not give");
-      el.append(el.zsHeadline, el.zsList);
+    if (!el.zsLists) {
+      const part = (cls, title) => {
+        const list = zs.h("ul", "zs-lacks");
+        const box = zs.h("section", cls, zs.h("h2", "zs-panel-title", title), list);
+        el.append(box);
+        return { box, list };
+      };
+      el.zsLists = { unread: part("zs-unread", "What cannot be read"), lacks: part("", "What this host does not give") };
     }
-    el.hidden = !d.lacks.length;
-    zs.keyed(
-      el.zsList, d.lacks, (x) => x.what,
-      (x) => zs.h("li", "", zs.h("b", "", x.what), zs.h("span", "", ""), zs.h("code", "", "")),
-      (li, x) => {
-        zs.text(li.children[1], ` ${x.why}`);
-        zs.text(li.children[2], x.fix);
-        li.children[2].hidden = !x.fix;
-      },
-    );
+    const { unread, lacks } = el.zsLists;
+    el.hidden = !d.lacks.length && !d.unread.length;
+    unread.box.hidden = !d.unread.length;
+    lacks.box.hidden = !d.lacks.length;
+    const row = () => zs.h("li", "", zs.h("b"), zs.h("span"), zs.h("code"), zs.h("span"));
+    zs.keyed(unread.list, d.unread, (x) => x.source, row, (li, x) => {
+      const [name, why, command, fix] = li.children;
+      zs.text(name, x.source);
+      const since = x.since && !x.some ? `; its newest sample is of ${zs.sinceTime(x.since, true)}` : x.some ? "; other lines of it are read" : "";
+      zs.text(why, x.why + since);
+      fill(command, x.command ? `$ ${x.command}` : "");
+      fill(fix, x.fix ? `Fix: ${x.fix}` : "");
+    });
+    zs.keyed(lacks.list, d.lacks, (x) => x.what, row, (li, x) => {
+      const [name, why, command, fix] = li.children;
+      zs.text(name, x.what);
+      zs.text(why, x.why);
+      fill(command, x.fix);
+      fix.hidden = true;
+    });
   });
 })();

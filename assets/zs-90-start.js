@@ -57,7 +57,9 @@
     }
     for (const el of document.querySelectorAll(".zs-view[data-view]")) {
       if (!el.id || zs.views.has(el.id)) continue;
-      zs.views.set(el.id, { id: el.id, el, name: el.dataset.view, query: JSON.parse(el.dataset.query || "{}") });
+      const v = { id: el.id, el, name: el.dataset.view, query: JSON.parse(el.dataset.query || "{}") };
+      if (!el.hasChildNodes()) el.append((v.loading = zs.h("p", "zs-loading", "Loading …")));
+      zs.views.set(el.id, v);
       changed = true;
     }
     const moved = zs.pageMoved();

@@ -153,6 +153,14 @@ def parse_watch(message: Mapping[str, Any]) -> Watch:
         raise WatchError(f"malformed watch: {e!r}") from e
 
 
+def hosts_shown(watch: Watch | None) -> list[str]:
+    """The hosts that a page is about: those that its panels and views name; empty (all) where one names none."""
+    if watch is None:
+        return []
+    named = [fill.hosts_of(query) for query in (*(p[2] for p in watch.panels), *(v[2] for v in watch.views))]
+    return sorted({host for hosts in named for host in hosts}) if all(named) else []
+
+
 def _query(item: Mapping[str, Any]) -> dict[str, Any]:
     query = item.get("query") or {}
     if not isinstance(query, dict):
@@ -297,7 +305,7 @@ class Hub:
         return {
             "op": "status",
             "now": self.live.clock(),
-            "newest": number(self.live.newest()),
+            "newest": number(self.live.newest((), hosts_shown(watch))),
             "hosts": self.live.counts(),
             "lost": self.live.lost,
             "seq": self.live.seq,
@@ -386,11 +394,11 @@ class Hub:
         return self.streams.setdefault(key, Stream(panel, query, step))
 
     async def _fill(self, client: Client) -> None:
-        """Fills of one page, one after the other in the order of the page; then the views."""
-        loop = asyncio.get_running_loop()
+        """Fills of one page, one after the other in the order of the page, and beside them its views."""
         while True:
             await client.fill_wake.wait()
             client.fill_wake.clear()
+            views = asyncio.create_task(self._fill_views(client))
             while client.want and client.watch:
                 watch, id = client.watch, client.want.pop(0)
                 shown = client.shown.get(id)
@@ -418,15 +426,22 @@ class Hub:
                 shown.revision, shown.end = 0, data.grid.end
                 client.fills.append(self._fill_message(data, stream, watch.gen, id, span))
                 client.wake.set()
-            if client.watch and client.views:
-                watch, at = client.watch, (None if client.live else client.range.end if client.range else None)
-                keys = {key for key, _ in client.views.values()}
-                found = {} if at else {k: v for k, v in self.view_json.items() if k in keys}
-                if keys - set(found):
-                    found |= await loop.run_in_executor(self._fills, self._some_views, keys - set(found), at)
-                if client.watch is watch:
-                    client.fills.append(self._views_message(client, found))
-                    client.wake.set()
+            await views
+
+    async def _fill_views(self, client: Client) -> None:
+        """The views of a new watch, beside its panels: what another page has just been sent comes at once."""
+        if not client.watch or not client.views:
+            return
+        watch, at = client.watch, (None if client.live else client.range.end if client.range else None)
+        keys = {key for key, _ in client.views.values()}
+        found = {} if at else {k: v for k, v in self.view_json.items() if k in keys}
+        for part in (found, None):
+            if part is None and (missing := keys - set(found)):
+                loop = asyncio.get_running_loop()
+                part = await loop.run_in_executor(self._fills, self._some_views, missing, at)
+            if part and client.watch is watch:
+                client.fills.append(self._views_message(client, part))
+                client.wake.set()
 
     async def _filled(self, stream: Stream, span: ranges.Range) -> PanelData:
         """The fill of a stream; pages that ask for the same one at the same time wait for one computation."""
@@ -472,11 +487,11 @@ class Hub:
             if key in found:
                 client.views[id] = (key, found[key])
                 parts.append(f'{{"id":{json.dumps(id)},"data":{found[key]}}}')
-        return self._tick_bytes(client.watch.gen, 0, [], parts, [], [])
+        return self._tick_bytes(client.watch, 0, [], parts, [], [])
 
     def _tick_bytes(
         self,
-        gen: int,
+        watch: Watch,
         seq: int,
         parts: list[str],
         views: list[str],
@@ -484,8 +499,8 @@ class Hub:
         bodies: list[bytes],
     ) -> bytes:
         text = (
-            f'{{"op":"tick","gen":{gen},"seq":{seq},"now":{self.live.clock()!r},'
-            f'"newest":{json.dumps(number(self.live.newest()))},"panels":[{",".join(parts)}],'
+            f'{{"op":"tick","gen":{watch.gen},"seq":{seq},"now":{self.live.clock()!r},'
+            f'"newest":{json.dumps(number(self.live.newest((), hosts_shown(watch))))},"panels":[{",".join(parts)}],'
             f'"views":[{",".join(views)}],"events":{json.dumps(events)}}}'
         ).encode()
         text += b" " * (-len(text) % 4)
@@ -521,7 +536,7 @@ class Hub:
             return None
         seq = next(self._seq)
         assert client.watch is not None
-        return seq, self._tick_bytes(client.watch.gen, seq, parts, views, [e.wire() for e in events], bodies)
+        return seq, self._tick_bytes(client.watch, seq, parts, views, [e.wire() for e in events], bodies)
 
     async def _write(self, client: Client) -> None:
         """The only sender of one page. Awaiting a send is the backpressure: meanwhile newer states replace older."""
@@ -573,7 +588,7 @@ class Hub:
         at = None if span.live else span.end
         views = [(id, self._view(json.dumps([name, q]), at)) for id, name, q in watch.views]
         parts = [f'{{"id":{json.dumps(id)},"data":{text}}}' for id, text in views]
-        out.append(self._tick_bytes(watch.gen, 0, [], parts, [], []))
+        out.append(self._tick_bytes(watch, 0, [], parts, [], []))
         out.append(encode(self._status(watch)))
         return out
 

@@ -2,32 +2,52 @@
 
 A verdict is made of reasons, worst first. Only what an operator would act on is a reason: a busy CPU is none, a
 zone whose threads wait for its cap is.
+
+A disk is named by either of two rules, since it is latency that shows a dying disk long before any error counter:
+
+* p99 of its I/Os in the last minute (DTrace, `zpool iostat -w`) at least 4 times the median of its peers', and 50 ms
+  (panels/disks.py): trouble;
+* its mean service time (asvc_t: iostat, /proc/diskstats), weighted by I/Os, at least twice the median of the other
+  disks of its vdev, in each of the last 3 minutes: a warning. At least 2 peers, 60 I/Os a minute, 5 ms.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 
+from dashboard import onset
 from dashboard.fill import Loaded
 from dashboard.live import SILENT, Host, Live
 from dashboard.panels.data import Grid
 from dashboard.panels.disks import TABLES, disk_counts, slow_disks
 from frames import units
+from frames.schemas import to_pandas
 
 State = Literal["bad", "stale", "warn", "scan", "well"]
 ORDER: tuple[State, ...] = ("bad", "stale", "warn", "scan", "well")
 WORDS: dict[State, str] = {"bad": "Trouble", "stale": "Stale", "warn": "Warning", "scan": "Scrubbing", "well": "Well"}
 ICONS: dict[State, str] = {"bad": "trouble", "stale": "stale", "warn": "warn", "scan": "scan", "well": "check"}
 GOOD_STATES = frozenset({"ONLINE", "AVAIL", "INUSE", ""})
+LAG_TIMES, LAG_MINUTES, LAG_PEERS, LAG_IOS, LAG_LEAST = 2.0, 3, 2, 60, 0.005
+"""The second rule of a slow disk, above."""
+LAG_EVERY = 10.0
+"""It speaks of minutes: judged anew every so many seconds."""
+UNREAD = 60.0
+"""A source whose lines could not be read within the last so many seconds is told."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """`what` in a few words ("Pool mail degraded"), `detail` the figures; `since` epoch seconds where known."""
+    """`what` in a few words ("Pool mail degraded"), `detail` the figures; `since` epoch seconds where known, `before`:
+    it was so before that already."""
 
     state: State
     what: str
@@ -35,8 +55,13 @@ class Reason:
     object: str = ""
     since: float | None = None
     icon: str = ""
+    before: bool = False
 
-    def wire(self) -> dict[str, str | float | None]:
+    def began(self, found: onset.Onset | None) -> Reason:
+        """The same with its beginning, where that is known."""
+        return self if found is None else replace(self, since=found.since, before=found.before)
+
+    def wire(self) -> dict[str, str | float | bool | None]:
         icon = self.icon or ICONS[self.state]
         return {
             "state": self.state,
@@ -45,6 +70,7 @@ class Reason:
             "detail": self.detail,
             "object": self.object,
             "since": self.since,
+            "before": self.before,
         }
 
 
@@ -80,20 +106,36 @@ def judge(live: Live) -> dict[str, Verdict]:
     status = live.latest("zpool_status", within=60)
     scans = live.latest("pool_scan", within=60)
     zones = live.latest("zone_usage", within=15)
+    unread = unreadable(live, now)
+    lagging = _lagging(live, now)
     out = {}
     for name in hosts:
         host = live.host(name)
         assert host is not None
+        disks = _disks(live, name)
+        slow = {r.object for r in disks}
         reasons = [
             *_link(host, now),
-            *_pools(status[status["host"] == name]),
+            *(_dated(live, name, r) for r in _pools(status[status["host"] == name])),
             *_scans(scans[scans["host"] == name]),
-            *_disks(live, name),
-            *_zones(zones[zones["host"] == name]),
+            *disks,
+            *(r for r in lagging.get(name, ()) if r.object not in slow),
+            *(
+                r.began(onset.onsets(live).of(live, (name, "zone", r.object), onset.zone(name, r.object)))
+                for r in _zones(zones[zones["host"] == name])
+            ),
+            *_unread(unread.get(name, [])),
         ]
         reasons.sort(key=lambda r: ORDER.index(r.state))
         out[name] = Verdict(reasons[0].state if reasons else "well", tuple(reasons))
     return out
+
+
+def _dated(live: Live, host: str, r: Reason) -> Reason:
+    if r.state != "bad":
+        return r
+    search = onset.pool(host, r.object, GOOD_STATES)
+    return r.began(onset.onsets(live).of(live, (host, "pool", r.object), search))
 
 
 def reasons_at(live: Live, at: float) -> dict[str, Verdict]:
@@ -118,12 +160,11 @@ def _link(host: Host, now: float) -> list[Reason]:
         tries = f"attempt {host.attempt:.0f}" if host.attempt else ""
         wait = f"next in {units.span(host.next_try)}" if host.next_try else ""
         detail = "; ".join(x for x in (host.reason, ", ".join(x for x in (tries, wait) if x)) if x)
-        since = f" since {units.clock(host.since)}" if host.since else ""
-        return [Reason("stale", f"Link {host.link}{since}", detail, since=host.since)]
+        return [Reason("stale", f"Link {host.link}", detail, since=host.since)]
     if age is None:
         return [Reason("stale", "No sample yet")]
     if age > SILENT:
-        return [Reason("stale", f"Silent for {units.span(age)}", "its link is up; no source sends", since=host.newest)]
+        return [Reason("stale", "Silent", "its link is up; no source sends", since=host.newest)]
     return []
 
 
@@ -175,7 +216,144 @@ def _disks(live: Live, name: str) -> list[Reason]:
     out = []
     for disk, (p99, peers) in slow_disks(dict(zip(disks, counts[:, 0], strict=True))).items():
         detail = f"p99 {units.text(p99, 's')} against {units.text(peers, 's')} in its {len(disks) - 1} peers"
-        out.append(Reason("bad", f"Disk {disk} slow", detail, disk))
+        search = onset.disk(name, disk, [d for d in disks if d != disk], LAG_TIMES)
+        known = onset.onsets(live).of(live, (name, "disk", disk), search)
+        out.append(Reason("bad", f"Disk {disk} slow", detail, disk).began(known))
+    return out
+
+
+_SLICE = re.compile(r"^(c\d+(?:t[0-9A-F]+)?d\d+)[sp]\d+$")
+
+
+def _device(leaf: str) -> str:
+    """The disk of a vdev's leaf: slices and labels of the same disk are one."""
+    found = _SLICE.match(leaf)
+    return found[1] if found else leaf
+
+
+def siblings(status: pd.DataFrame) -> dict[str, str]:
+    """Disk -> its top-level vdev ('mail raidz2-1') from one host's rows of zpool_status. Disks that are themselves
+    top-level vdevs of a pool are siblings of each other."""
+    out = {}
+    for pool, vdev in zip(status["pool"], status["vdev"], strict=True):
+        path = str(vdev).split("/")
+        disk = next((p for p in reversed(path) if p != "old"), "")
+        if disk and "old" not in path:
+            group = path[0] if len(path) > 1 else ""
+            out[_device(disk)] = f"{pool} {group}".strip()
+    return out
+
+
+_lags: WeakKeyDictionary[Live, tuple[float, dict[str, list[Reason]]]] = WeakKeyDictionary()
+
+
+def _lagging(live: Live, now: float) -> dict[str, list[Reason]]:
+    """host -> a warning for each disk that has been twice as slow as its siblings for minutes."""
+    kept = _lags.get(live)
+    if kept and 0 <= now - kept[0] < LAG_EVERY:
+        return kept[1]
+    rows = to_pandas(live.rows("disk_io", now - 60 * LAG_MINUTES, now + 5))
+    status = live.latest("zpool_status", within=120)
+    out: dict[str, list[Reason]] = {}
+    for host, mine in rows.groupby("host"):
+        name = str(host)
+        found = lagging(mine, siblings(status[status["host"] == name]), now)
+        for disk, (mean, peers, group, others) in found.items():
+            spare = [d for d in status[status["host"] == name]["vdev"] if disk in d and "replacing" in d]
+            what = f"mean service time {units.text(mean, 's')} against {units.text(peers, 's')}"
+            detail = f"{what} in {len(others)} peers of {group}" + ("; it is being resilvered" if spare else "")
+            search = onset.disk(name, disk, others, LAG_TIMES)
+            known = onset.onsets(live).of(live, (name, "disk", disk), search)
+            out.setdefault(name, []).append(Reason("warn", f"Disk {disk} behind its peers", detail, disk).began(known))
+    _lags[live] = (now, out)
+    return out
+
+
+def lagging(
+    rows: pd.DataFrame, groups: Mapping[str, str], now: float
+) -> dict[str, tuple[float, float, str, list[str]]]:
+    """Disk -> (its mean asvc_t of the newest minute, median of its siblings', their vdev, the siblings) for each disk
+    that keeps the second rule above. `rows` of disk_io of one host over the last LAG_MINUTES; `groups` as `siblings`
+    gives them, disks without one are each other's peers."""
+    ops = rows["read_ops"].fillna(0) + rows["write_ops"].fillna(0)
+    seconds = rows["time"].to_numpy("datetime64[us]").astype("int64") / 1e6
+    spent = pd.DataFrame(
+        {
+            "disk": rows["device"].astype(str),
+            "minute": np.floor((now - seconds) / 60).astype(int),
+            "ops": ops,
+            "busy": ops * rows["asvc_t"].fillna(0),
+        }
+    )
+    summed = spent.groupby(["disk", "minute"])[["ops", "busy"]].sum()
+    summed = summed[summed["ops"] >= LAG_IOS]
+    means = (summed["busy"] / summed["ops"]).unstack("minute")
+    if not {*range(LAG_MINUTES)} <= set(means.columns):
+        return {}
+    means = means[list(range(LAG_MINUTES))].dropna()
+    group = np.array([groups.get(_device(str(d)), "this host") for d in means.index])
+    out = {}
+    for i, (disk, own) in enumerate(means.iterrows()):
+        peers = means[(group == group[i]) & (means.index != disk)]
+        if len(peers) < LAG_PEERS or own.min() < LAG_LEAST:
+            continue
+        middle = peers.median()
+        if (own >= LAG_TIMES * middle).all():
+            out[str(disk)] = (float(own[0]), float(middle[0]), str(group[i]), [str(d) for d in peers.index])
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A source that does not give what it should: `why` holds the line, `command` what runs on the host; `some`: other
+    lines of it could be read."""
+
+    source: str
+    why: str
+    command: str = ""
+    fix: str = ""
+    some: bool = False
+    since: float | None = None
+
+
+def unreadable(live: Live, now: float) -> dict[str, list[Unread]]:
+    """host -> its sources that failed, or whose output could not be read, within the last minute."""
+    table = live.rows("source_health", now - UNREAD, now + 5)
+    bad = pc.or_(pc.greater(table["errors"].fill_null(0), 0), pc.equal(table["state"].fill_null(""), "failed"))
+    if not len(table) or not pc.any(bad).as_py():
+        return {}
+    out: dict[str, list[Unread]] = {}
+    wrong = to_pandas(table.filter(bad))
+    read = table.filter(pc.greater(table["rows"].fill_null(0), 0))
+    some = set(zip(read["host"].to_pylist(), read["source"].to_pylist(), strict=True))
+    for (host, source), rows in wrong.groupby(["host", "source"]):
+        row = rows.sort_values("time").iloc[-1]
+        said = [str(w) for w in rows["why"] if w == w and w]
+        command, fix = ("" if pd.isna(row[c]) else str(row[c]) for c in ("command", "fix"))
+        out.setdefault(str(host), []).append(
+            Unread(
+                str(source),
+                said[-1] if said else "its output could not be read",
+                command,
+                fix,
+                some=(host, source) in some,
+                since=None if pd.isna(row["newest"]) else row["newest"].timestamp(),
+            )
+        )
+    return out
+
+
+def _unread(found: list[Unread]) -> list[Reason]:
+    """One warning for all of a host's sources that cannot be read; their lines are on its own page."""
+    none = [u.source for u in found if not u.some]
+    some = [u.source for u in found if u.some]
+    out = []
+    if none:
+        what = f"{len(none)} source{'s' if len(none) > 1 else ''} cannot be read"
+        since = min((u.since for u in found if u.since and not u.some), default=None)
+        out.append(Reason("warn", what, ", ".join(none), since=since))
+    if some:
+        out.append(Reason("warn", "Lines that cannot be read", ", ".join(some)))
     return out
 
 

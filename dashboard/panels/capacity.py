@@ -84,13 +84,27 @@ _kept: WeakKeyDictionary[Live, tuple[float, list[Pool]]] = WeakKeyDictionary()
 
 
 def pools(live: Live) -> list[Pool]:
-    """Every pool with its forecast, the one nearest to 80 % first; made anew every FRESH seconds."""
+    """Every pool, the one nearest to 80 % first: forecasts are made anew every FRESH seconds, used and size are those
+    of the newest sample, as on every other page."""
     now = live.clock()
     with _lock:
         found = _kept.get(live)
         if found is None or not 0 <= now - found[0] < (FRESH if found[1] else 5.0):
             found = _kept[live] = (now, _pools(live, now))
-    return found[1]
+    fresh = live.shared("pools", lambda: _newest(live))
+    return [replace(p, used=fresh[p.key][0], size=fresh[p.key][1]) if p.key in fresh else p for p in found[1]]
+
+
+def _newest(live: Live) -> dict[str, tuple[float, float]]:
+    """'host/pool' -> (used, size) of the newest sample that the ring holds."""
+    out: dict[str, tuple[float, float, float]] = {}
+    for table, where in (("zpool_iostat", {"vdev": [""]}), ("pool_capacity", None)):
+        frame = live.latest(table, within=live.keep, where=where)[["time", "host", "pool", "alloc", "size"]].dropna()
+        for at, host, pool, used, size in frame.itertuples(index=False):
+            key = f"{host}/{pool}"
+            if size > 0 and (key not in out or at.timestamp() > out[key][2]):
+                out[key] = (float(used), float(size), at.timestamp())
+    return {key: (used, size) for key, (used, size, _) in out.items()}
 
 
 def _pools(live: Live, now: float) -> list[Pool]:
@@ -123,9 +137,20 @@ def _pool(host: str, name: str, rows: pd.DataFrame, system: str) -> Pool | None:
     size, used = last(rows, "size"), last(rows, "alloc")
     if not size or used is None:
         return None
-    past = seconds(rows), rows["alloc"].to_numpy(float)
+    past = standing(rows)
     made = forecast(*past, size)
     return Pool(host, name, used, size, system, replace(made, walks=None), made.reach(PLAN * size), past)
+
+
+def standing(rows: pd.DataFrame) -> tuple[Doubles, Doubles]:
+    """Epoch seconds and used bytes by day: means, but where a pool stands in its newest day, which a migration may
+    fill by a tenth: that day's extreme farther from the day before."""
+    rows = rows.sort_values("time")
+    used = rows["alloc"].to_numpy(float).copy()
+    if len(used) > 1 and {"alloc_min", "alloc_max"} <= set(rows.columns):
+        low, high = float(rows["alloc_min"].iloc[-1]), float(rows["alloc_max"].iloc[-1])
+        used[-1] = high if high - used[-2] >= used[-2] - low else low
+    return seconds(rows), used
 
 
 def chosen(live: Live, key: str | None = None) -> Pool | None:
@@ -268,8 +293,9 @@ def pool_growth(frames: Frames, query: Query, grid: Grid, known: Known) -> Panel
         if not query.get("host"):
             return PanelData(grid, unit="B")
         return PanelData(grid, series, values, unit="B")
-    values[0] = one(frame, "alloc", grid, "mean")
-    made = forecast(seconds(frame), frame["alloc"].to_numpy(float), size)
+    times, used = standing(frame)
+    values[0] = one(frame.sort_values("time").assign(alloc=used), "alloc", grid, "mean")
+    made = forecast(times, used, size)
     if made.times is not None:
         middles = grid.start + (np.arange(grid.n) + 0.5) * grid.step
         at = made.at(middles)

@@ -21,7 +21,6 @@ from dashboard.panels.disks import worst_p99
 from dashboard.panels.pools import IO
 from dashboard.panels.tools import one
 from dashboard.verdicts import ICONS, ORDER, Reason, State, Verdict, reasons_at, verdicts
-from frames import units
 from frames.schemas import to_pandas
 
 log = structlog.get_logger()
@@ -33,6 +32,8 @@ LEAST_IO = float(1 << 20)
 LATENCY = (1e-3, 1.0)
 """The p99 curve's log scale, s."""
 GONE = 255
+QUIET = 15.0
+"""A rate older than this is missing, s."""
 USES = {"cpu": ("cpu", "cpu_cap"), "memory": ("rss", "rss_cap")}
 _ZONE = ("cpu", "cpu_cap", "cpu_waiting", "rss", "rss_cap")
 
@@ -178,21 +179,27 @@ def _row(
     reads, writes = past.io.get(name, (None, None))
     p99, slow = past.p99.get(name, (None, False))
     stale = verdict.state == "stale"
+    quiet = stale or not _recent(mine["zpool_iostat"], now)
     return {
         "host": name,
         "model": ", ".join(x for x in (host.fact("model"), short_os(host)) if x),
         "state": verdict.state,
-        "word": f"Stale {units.span(host.silent(now))}" if stale and host.newest else verdict.word,
+        "word": verdict.word,
         "icon": ICONS[verdict.state],
         "reasons": [r.wire() for r in verdict.reasons if r.state in ("bad", "stale", "warn")],
         "shelf": {"cpu": number(ncpu), "memory": number(memory), "io": None},
-        "zones": _zones(name, mine, past, live),
+        "zones": _zones(name, mine, past, stale or _recent(mine["zone_usage"], now)),
         "pools": _pools(mine),
-        "io": _io(mine["zpool_iostat"], reads, writes, stale),
+        "io": _io(mine["zpool_iostat"], reads, writes, quiet),
         "p99": _latency(p99, slow, stale),
         "arc": _arc(mine["arcstats"]),
         "newest": number(host.newest) if at is None else None,
     }
+
+
+def _recent(rows: pd.DataFrame, now: float) -> bool:
+    """Whether the newest of `rows` is of the present: a host may be heard while one of its sources is not."""
+    return bool(len(rows)) and now - rows["time"].max().timestamp() <= QUIET
 
 
 def _float(text: str) -> float | None:
@@ -209,7 +216,8 @@ def short_os(host: Host) -> str:
     return known.get(os) or (title.split()[0] if title else os)
 
 
-def _zones(name: str, mine: dict[str, pd.DataFrame], past: _Past, live: Live) -> list[dict[str, Any]]:
+def _zones(name: str, mine: dict[str, pd.DataFrame], past: _Past, known: bool) -> list[dict[str, Any]]:
+    """The zones' boxes; `known`: the newest samples say something of now, or the row says of when they are."""
     io = {r["zone"]: _sum(r["read_bytes"], r["write_bytes"]) for r in mine["zone_io"].to_dict("records")}
     out = []
     for r in mine["zone_usage"].to_dict("records"):
@@ -219,9 +227,9 @@ def _zones(name: str, mine: dict[str, pd.DataFrame], past: _Past, live: Live) ->
         out.append(
             {
                 "zone": r["zone"],
-                "waiting": 0 if pd.isna(r["cpu_waiting"]) else int(r["cpu_waiting"]),
-                "cpu": [number(r["cpu"]), number(r["cpu_cap"]), number(p95.get("cpu", np.nan))],
-                "memory": [number(r["rss"]), number(r["rss_cap"]), number(p95.get("rss", np.nan))],
+                "waiting": 0 if pd.isna(r["cpu_waiting"]) or not known else int(r["cpu_waiting"]),
+                "cpu": [number(r["cpu"]) if known else None, number(r["cpu_cap"]), number(p95.get("cpu", np.nan))],
+                "memory": [number(r["rss"]) if known else None, number(r["rss_cap"]), number(p95.get("rss", np.nan))],
                 "io": [number(io.get(r["zone"], np.nan)), None, None],
             }
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from dashboard.live import Host, Live
 from dashboard.panels import Query, view
-from dashboard.verdicts import ICONS, Verdict, verdicts
+from dashboard.verdicts import ICONS, unreadable, verdicts
 from frames import units
 from frames.units import THIN
 
@@ -19,7 +20,16 @@ def host_head(live: Live, query: Query, at: float | None) -> dict[str, Any]:
     host = live.host(name)
     verdict = verdicts(live).get(name) if at is None else None
     if host is None:
-        verdict = Verdict("stale")
+        known = ", ".join(sorted(live.hosts)[:8]) or "none"
+        return {
+            "host": name,
+            "state": "stale",
+            "word": "",
+            "icon": "stale",
+            "facts": [],
+            "reasons": [],
+            "sentence": f"No host is called so; known are {known}",
+        }
     return {
         "host": name,
         "state": verdict.state if verdict else "",
@@ -33,15 +43,19 @@ def host_head(live: Live, query: Query, at: float | None) -> dict[str, Any]:
 
 @view("host_lacks")
 def host_lacks(live: Live, query: Query, at: float | None) -> dict[str, Any]:
-    """{lacks: [{what, why, fix}]}: sources that the host does not give, once, each with its exact fix."""
-    host = live.host(str(query.get("host", "")))
+    """{lacks: [{what, why, fix}], unread: [{source, why, command, fix, some, since}]}: sources that the host does not
+    give, once, each with its exact fix; and those whose output cannot be read, with the line."""
+    name = str(query.get("host", ""))
+    host = live.host(name)
     known = sorted(host.facts.items()) if host else []
+    unread = live.shared("unreadable", lambda: unreadable(live, live.clock())) if at is None else {}
     return {
+        "unread": [asdict(u) for u in unread.get(name, [])],
         "lacks": [
             {"what": fact.removeprefix("missing:"), "why": f.value, "fix": f.fix}
             for fact, f in known
             if fact.startswith("missing:") and f.value
-        ]
+        ],
     }
 
 
