@@ -69,7 +69,8 @@ class Diskstats(Disks):
                 values.append(row.get(column))
         self._rates.keep(set(rows["device"]))
         del rows["soft_errors"]
-        return self.batch(rows, stamp) if rows["device"] else []
+        anew = self._rates.events("disk_io", str, stamp, uptime=True)
+        return [*anew, *self.batch(rows, stamp)] if rows["device"] else anew
 
 
 SYSSTAT: dict[str, tuple[str, float]] = {

@@ -260,7 +260,7 @@ CASES: dict[str, tuple[str, str, Callable[[str], str], list[tuple[Figures, Figur
         "host_load/mpstat",
         "host_load",
         twice,
-        [({}, {"ncpu": 4, "cpu_user": 0.01, "cpu_sys": 0.03, "cpu_wait": 0, "cpu_idle": 3.95})],
+        [({}, {"ncpu": 4, "cpu_user": 0.02, "cpu_sys": 0.03, "cpu_wait": 0, "cpu_idle": 3.95})],
     ),
     "mpstat/smartos-2": (
         "host_load/mpstat",

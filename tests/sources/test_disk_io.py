@@ -277,7 +277,9 @@ def test_a_disk_that_goes_comes_back_or_counts_anew_makes_no_spike() -> None:
             report(16, sda(13), sdb),
         ]
     )
-    rows = parse_text(VARIANTS["diskstats"], text)["disk_io"]
+    frames = parse_text(VARIANTS["diskstats"], text)
+    rows = frames["disk_io"]
+    assert frames["events"]["text"].tolist() == ["counters of sda fell and count anew"]
     got = rows[rows["device"] == "sda"]["read_ops"].tolist()
     assert [None if isnan(x) else x for x in got] == [None, 10, None, 10, None, 10]
 
