@@ -86,14 +86,16 @@ class Jails(Reports):
         moment = stamp if stamp is not None else self._reports * self.ctx.interval
         columns: dict[str, list[object]] = {c: [] for c in ZONE_USAGE.names[2:]}
         for name, jid in ids.items():
+            # rctl prints whole seconds of cputime: at one a second a jail would seem to rest, or to use a whole CPU.
             (cputime,) = self._rates.step((name, jid), moment, [use.get((name, "cputime"), nan)])
+            percent = use.get((name, "pcpu"), nan)
             cap = {resource: caps.get((name, resource), nan) or nan for resource in ("pcpu", "memoryuse", "swapuse")}
             row = {
                 "zone": name,
                 "brand": "jail",
                 "state": "running",
                 "zone_id": float(jid),
-                "cpu": cputime,
+                "cpu": percent / 100 if percent == percent else cputime,
                 "cpu_cap": cap["pcpu"] / 100,
                 "rss": use.get((name, "memoryuse"), nan),
                 "rss_cap": cap["memoryuse"],

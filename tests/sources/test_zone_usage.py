@@ -318,3 +318,10 @@ def test_a_reports_moment_is_that_of_its_first_kstat() -> None:
     )
     frame = parse_text(VARIANTS["kstats"], text)["zone_usage"]
     assert frame["cpu"].iloc[1] == 0.25, "half a second of CPU in two by snaptime"
+
+
+def test_a_jails_share_of_a_cpu_is_read_rather_than_its_whole_seconds() -> None:
+    report = "{at}\njail 3 www\njails 1\nusage www\ncputime={used}\npcpu=37\n\n"
+    text = report.format(at=1763930300, used=1000) + report.format(at=1763930301, used=1001)
+    variant = next(v for v in SOURCE.variants if v.name == "jails")
+    assert parse_text(variant, text)["zone_usage"]["cpu"].tolist() == [0.37, 0.37]
