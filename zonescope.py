@@ -316,7 +316,7 @@ def check(
 
 @app.command()
 def demo(
-    scenario: Annotated[str, typer.Option(help="quiet, migration or incident")] = "migration",
+    scenario: Annotated[str, typer.Option(help="quiet, migration, incident, night or estate")] = "migration",
     seed: Annotated[int, typer.Option(help="the same seed tells the same story")] = 1,
     address: Address = "127.0.0.1",
     port: Port = 8050,
