@@ -92,6 +92,14 @@ def percent(text: str) -> float | None:
     return float(m[1].replace(",", ".")) / 100
 
 
+_DATE = re.compile(r"(?=.*\b(?:19|20)\d\d(?!\d))(?=.*(?<!\d)\d?\d[:.時시h]\s?\d\d(?!\d)).*\D.*", re.ASCII)
+
+
+def is_date(line: str) -> bool:
+    """Whether a line may be the date and time that `-T d` prints, in any locale: a year and a time of day."""
+    return len(line) < 80 and _DATE.fullmatch(line) is not None
+
+
 class Memo(dict[str, Number]):
     """A parser of cells that remembers: most cells of a second were seen before (0, 24.0G, 112K).
 
