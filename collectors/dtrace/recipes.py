@@ -48,23 +48,40 @@ class Recipe:
 SUNOS: tuple[OS, ...] = ("solaris10", "solaris11", "illumos")
 TCP: tuple[OS, ...] = ("solaris11", "illumos", "linux", "freebsd")
 
-WHO = {"pid": "pid", "execname": "execname"}
-"""The thread at the probe. Linux and FreeBSD know no zones."""
-ZONE = {"zone": "zonename"}
+_UTS = "curthread->nsproxy->uts_ns"
+_PRISON = "curthread->td_ucred->cr_prison"
+ZONE: dict[str, str] = {
+    "sunos": "zonename",
+    # A container has a host name of its own (LXC: its name, Docker: its short id). 0xEFFFFFFE is PROC_UTS_INIT_INO,
+    # the machine's own namespace; a thread that is ending has none.
+    "linux": f'(curthread->nsproxy == 0 ? "" : {_UTS}->ns.inum == 4026531838 ? "global" : '
+    f"stringof({_UTS}->name.nodename))",
+    "freebsd": f'({_PRISON}->pr_id == 0 ? "global" : stringof({_PRISON}->pr_name))',
+}
+"""The thread's zone, container or jail; what is in none is "global" everywhere."""
+
+
+def _who(os: str) -> dict[str, str]:
+    """The thread at the probe."""
+    return {"zone": ZONE[os], "pid": "pid", "execname": "execname"}
+
+
 CPU = {"cpu": "cpu"}
 WHEN = {"subsecond": "((walltimestamp % 1000000000) / 1000000)"}
 TOOK = {"latency": "(timestamp - {start})"}
 
 
 def _each(make: Callable[[tuple[OS, ...], Mapping[str, str]], Iterable[Recipe]]) -> list[Recipe]:
-    """`make(systems, who)` for systems with zones and for those without."""
-    return [*make(SUNOS, {**ZONE, **WHO}), *make(("linux", "freebsd"), WHO)]
+    """`make(systems, who)` for each kind of system."""
+    return [*make(SUNOS, _who("sunos")), *make(("linux",), _who("linux")), *make(("freebsd",), _who("freebsd"))]
 
 
 # -- disks -----------------------------------------------------------------------------------------------------
 
 
-def _disk(systems: tuple[OS, ...], who: Mapping[str, str], fields: Mapping[str, str], size: str) -> Iterator[Recipe]:
+def _disk(
+    systems: tuple[OS, ...], who: Mapping[str, str], fields: Mapping[str, str], size: str, only: str = ""
+) -> Iterator[Recipe]:
     # Who asked is known where an I/O starts; asynchronous writes are the kernel's own.
     for metric in ("disk_io", "disk_bytes"):
         yield Recipe(
@@ -73,6 +90,8 @@ def _disk(systems: tuple[OS, ...], who: Mapping[str, str], fields: Mapping[str, 
             fire=("io:::done",),
             enter=("io:::start",),
             key="arg0",
+            enter_if=only,
+            match=only,
             saves={"start": "timestamp", **who},
             fields={**fields, "size": size, **{name: f"{{{name}}}" for name in who}, **TOOK, **WHEN},
             value=size if metric == "disk_bytes" else "",
@@ -84,9 +103,11 @@ _BUF = {
     "operation": '(args[0]->b_flags & B_READ ? "read" : "write")',
     "offset": "(args[0]->b_blkno / 2097152)",
 }
+# FreeBSD's probes have the kernel's own struct bio; those of a devstat that counts something else have none
+# (sys/kern/subr_devstat.c: every bio fires twice). 1 is BIO_READ, 2 BIO_WRITE; there are DELETE and FLUSH too.
 _BIO = {
     "device": "strjoin(stringof(args[1]->device_name), lltostr(args[1]->unit_number))",
-    "operation": '(args[0]->bio_cmd == BIO_READ ? "read" : "write")',
+    "operation": '(args[0]->bio_cmd == 1 ? "read" : args[0]->bio_cmd == 2 ? "write" : "other")',
     "offset": "(args[0]->bio_offset / 1073741824)",
 }
 
@@ -113,6 +134,36 @@ _FOPS = (
     "fop_fsync",
 )
 """Not fop_open: its first argument is no vnode_t *."""
+_FSINFO = (
+    "open",
+    "close",
+    "read",
+    "write",
+    "create",
+    "remove",
+    "rename",
+    "lookup",
+    "getattr",
+    "setattr",
+    "access",
+    "readdir",
+    "readlink",
+    "mkdir",
+    "rmdir",
+    "link",
+    "symlink",
+    "fsync",
+    "map",
+    "ioctl",
+)
+"""By name, not ``fsinfo:::``: args[] of a wildcard over names is refused; and rwlock or seek are no operations."""
+_LINUX_FILE = ("vfs_read", "vfs_write", "vfs_fsync_range")
+"""Those whose first argument is a struct file *."""
+_LINUX_FS = "((struct file *)arg0)->f_inode->i_sb->s_type->name"
+_LINUX_DEVNAME = (
+    "((struct mount *)((char *)((struct file *)arg0)->f_path.mnt - offsetof(struct mount, mnt)))->mnt_devname"
+)
+"""What is mounted: of ZFS the dataset."""
 _LINUX_VFS = (
     "vfs_read",
     "vfs_write",
@@ -127,116 +178,144 @@ _BSD_VFS = ("vop_read", "vop_write", "vop_open", "vop_lookup", "vop_getattr", "v
 
 
 def _files() -> Iterator[Recipe]:
-    slow = "(timestamp - {start}) >= 10000000"
     yield Recipe(
         "fs_ops",
         SUNOS,
-        fire=("fsinfo:::",),
-        fields={**ZONE, **WHO, "operation": "probename", "fstype": "args[0]->fi_fs", **WHEN},
+        fire=tuple(f"fsinfo:::{name}" for name in _FSINFO),
+        fields={
+            **_who("sunos"),
+            "operation": "probename",
+            "fstype": '(arg0 == 0 ? "" : args[0]->fi_fs)',
+            **WHEN,
+        },
         cost="medium",
     )
-    for metric, only in (("fs_ops", ""), ("slow_ops", slow)):
-        yield Recipe(
-            metric,
+    ways: tuple[tuple[str, tuple[OS, ...], tuple[str, ...], tuple[str, ...], str], ...] = (
+        (
+            "sunos",
             SUNOS,
-            enter=_fbt("genunix", "entry", _FOPS),
-            fire=_fbt("genunix", "return", _FOPS),
-            # A lookup may call another file system's (lofs): the outer one counts.
-            enter_if="{start} == 0",
-            saves={"start": "timestamp", "fstype": "stringof(args[0]->v_op->vnop_name)", "func": "probefunc"},
-            match="{func} == probefunc",
-            fire_if=only,
-            fields={**ZONE, **WHO, "operation": "substr(probefunc, 4)", "fstype": "{fstype}", **TOOK, **WHEN},
-            cost="medium",
-        )
-        for os, enter, fire in (
-            ("linux", _fbt("vmlinux", "entry", _LINUX_VFS), _fbt("vmlinux", "return", _LINUX_VFS)),
-            (
-                "freebsd",
-                tuple(f"vfs:vop:{f}:entry" for f in _BSD_VFS),
-                tuple(f"vfs:vop:{f}:return" for f in _BSD_VFS),
-            ),
-        ):
+            _fbt("genunix", "entry", _FOPS),
+            _fbt("genunix", "return", _FOPS),
+            "stringof(args[0]->v_op->vnop_name)",
+        ),
+        ("linux", ("linux",), _fbt("vmlinux", "entry", _LINUX_VFS), _fbt("vmlinux", "return", _LINUX_VFS), ""),
+        (
+            "linux",
+            ("linux",),
+            _fbt("vmlinux", "entry", _LINUX_FILE),
+            _fbt("vmlinux", "return", _LINUX_FILE),
+            f"stringof({_LINUX_FS})",
+        ),
+        (
+            "freebsd",
+            ("freebsd",),
+            tuple(f"vfs:vop:{f}:entry" for f in _BSD_VFS),
+            tuple(f"vfs:vop:{f}:return" for f in _BSD_VFS),
+            '(args[0]->v_mount == 0 ? "" : stringof(args[0]->v_mount->mnt_vfc->vfc_name))',
+        ),
+    )
+    for metric, only in (("fs_ops", ""), ("slow_ops", "(timestamp - {start}) >= 10000000")):
+        for os, systems, enter, fire, fstype in ways:
             yield Recipe(
                 metric,
-                (cast(OS, os),),
+                systems,
                 enter=enter,
                 fire=fire,
+                # A lookup may call another file system's (lofs): the outer one counts.
                 enter_if="{start} == 0",
-                saves={"start": "timestamp", "func": "probefunc"},
+                saves={"start": "timestamp", "func": "probefunc", **({"fstype": fstype} if fstype else {})},
                 match="{func} == probefunc",
                 fire_if=only,
-                fields={**WHO, "operation": "substr(probefunc, 4)", **TOOK, **WHEN},
+                fields={
+                    **_who(os),
+                    "operation": "substr(probefunc, 4)",
+                    **({"fstype": "{fstype}"} if fstype else {}),
+                    **TOOK,
+                    **WHEN,
+                },
                 cost="medium",
             )
 
 
 def _zfs() -> Iterator[Recipe]:
+    enter, fire = _fbt("zfs", "entry", _ZFS_RW), _fbt("zfs", "return", _ZFS_RW)
+    for os, systems, size, dataset in (
+        (
+            "sunos",
+            SUNOS,
+            "args[1]->uio_resid",
+            "stringof((char *)args[0]->v_vfsp->vfs_resource->rs_string)",
+        ),
+        ("linux", ("linux",), "", ""),
+        ("freebsd", ("freebsd",), "", ""),
+        # Of OpenZFS from 2.0 (FreeBSD 13): what its module tells of its types decides whether this compiles.
+        (
+            "freebsd",
+            ("freebsd",),
+            "args[1]->uio->uio_resid",
+            "stringof(args[0]->z_zfsvfs->z_vfs->mnt_stat.f_mntfromname)",
+        ),
+    ):
+        more = {"size": size, "dataset": dataset} if size else {}
+        yield Recipe(
+            "zfs_io",
+            cast(tuple[OS, ...], systems),
+            enter=enter,
+            fire=fire,
+            saves={"start": "timestamp", **more},
+            fields={**_who(os), **_ZFS_OPERATION, **{name: f"{{{name}}}" for name in more}, **TOOK, **WHEN},
+            cost="medium",
+        )
     yield Recipe(
+        # The types of a module are not known on Linux, those of the kernel are: what enters ZFS by read or write.
         "zfs_io",
-        SUNOS,
-        enter=_fbt("zfs", "entry", _ZFS_RW),
-        fire=_fbt("zfs", "return", _ZFS_RW),
-        saves={
-            "start": "timestamp",
-            "size": "args[1]->uio_resid",
-            "dataset": "stringof((char *)args[0]->v_vfsp->vfs_resource->rs_string)",
+        ("linux",),
+        enter=_fbt("vmlinux", "entry", ("vfs_read", "vfs_write")),
+        fire=_fbt("vmlinux", "return", ("vfs_read", "vfs_write")),
+        enter_if=f'stringof({_LINUX_FS}) == "zfs"',
+        saves={"start": "timestamp", "size": "arg2", "dataset": f"stringof({_LINUX_DEVNAME})"},
+        match="{start}",
+        fields={
+            **_who("linux"),
+            "operation": "substr(probefunc, 4)",
+            "dataset": "{dataset}",
+            "size": "{size}",
+            **TOOK,
+            **WHEN,
         },
-        fields={**ZONE, **WHO, **_ZFS_OPERATION, "dataset": "{dataset}", **TOOK, "size": "{size}", **WHEN},
         cost="medium",
     )
-    yield Recipe(
-        "zfs_io",
-        ("linux", "freebsd"),
-        enter=_fbt("zfs", "entry", _ZFS_RW),
-        fire=_fbt("zfs", "return", _ZFS_RW),
-        fields={**WHO, **_ZFS_OPERATION, **TOOK, **WHEN},
-        cost="medium",
-    )
-    yield Recipe(
-        "zil_commits",
-        ("illumos",),
-        enter=("fbt:zfs:zil_commit:entry",),
-        fire=("fbt:zfs:zil_commit:return",),
-        saves={"start": "timestamp", "dataset": "stringof(args[0]->zl_os->os_dsl_dataset->ds_dir->dd_myname)"},
-        fields={**ZONE, **WHO, "dataset": "{dataset}", **TOOK, **WHEN},
-    )
+    commit = ("fbt:zfs:zil_commit:entry",), ("fbt:zfs:zil_commit:return",)
     yield from _each(
         lambda systems, who: [
-            Recipe(
-                "zil_commits",
-                systems,
-                enter=("fbt:zfs:zil_commit:entry",),
-                fire=("fbt:zfs:zil_commit:return",),
-                fields={**who, **TOOK, **WHEN},
-            )
+            Recipe("zil_commits", systems, enter=commit[0], fire=commit[1], fields={**who, **TOOK, **WHEN})
         ]
     )
+    for os in ("illumos", "freebsd"):
+        yield Recipe(
+            "zil_commits",
+            (cast(OS, os),),
+            enter=commit[0],
+            fire=commit[1],
+            saves={"start": "timestamp", "dataset": "stringof(args[0]->zl_os->os_dsl_dataset->ds_dir->dd_myname)"},
+            fields={**_who("sunos" if os == "illumos" else os), "dataset": "{dataset}", **TOOK, **WHEN},
+        )
+    # ARC_PREFETCH was 1 << 3; since arc_flags_t (illumos 5163, 2014) ARC_FLAG_PREFETCH is 1 << 2. Type 1 is metadata.
     header = "((arc_buf_hdr_t *)arg0)"
-    for systems, who, prefetch, metadata in (
-        (("solaris10", "solaris11"), {**ZONE, **WHO}, f"({header}->b_flags & 8)", f"({header}->b_type == 1)"),
-        (
-            ("illumos",),
-            {**ZONE, **WHO},
-            f"({header}->b_flags & ARC_FLAG_PREFETCH)",
-            f"({header}->b_flags & ARC_FLAG_BUFC_METADATA)",
-        ),
-        (
-            ("freebsd",),
-            WHO,
-            f"({header}->b_flags & ARC_FLAG_PREFETCH)",
-            f"({header}->b_flags & ARC_FLAG_BUFC_METADATA)",
-        ),
+    for os, arc_systems, prefetch in (
+        ("sunos", ("solaris10", "solaris11"), 8),
+        ("sunos", ("illumos",), 4),
+        ("freebsd", ("freebsd",), 4),
     ):
         yield Recipe(
             "arc_access",
-            cast(tuple[OS, ...], systems),
+            cast(tuple[OS, ...], arc_systems),
             fire=("sdt:zfs::arc-hit", "sdt:zfs::arc-miss"),
             fields={
-                **who,
+                **_who(os),
                 "result": '(probename == "arc-hit" ? "hit" : "miss")',
-                "purpose": f'({prefetch} ? "prefetch" : "demand")',
-                "contents": f'({metadata} ? "metadata" : "data")',
+                "purpose": f'(({header}->b_flags & {prefetch}) ? "prefetch" : "demand")',
+                "contents": f'({header}->b_type == 1 ? "metadata" : "data")',
                 **WHEN,
             },
             cost="medium",
@@ -255,10 +334,11 @@ _LINUX_REASON = '(curlwpsinfo->pr_state == SRUN ? "preempted" : curlwpsinfo->pr_
 
 
 def _threads() -> Iterator[Recipe]:
-    for systems, who, reason in (
-        (SUNOS, {**ZONE, **WHO}, {"leave_reason": _SUNOS_REASON}),
-        (("linux",), WHO, {"leave_reason": _LINUX_REASON}),
-        (("freebsd",), WHO, {}),
+    for systems, who, reason, thread in (
+        (SUNOS, _who("sunos"), {"leave_reason": _SUNOS_REASON}, ("args[0]->pr_addr", "curlwpsinfo->pr_addr")),
+        (("linux",), _who("linux"), {"leave_reason": _LINUX_REASON}, ("args[0]->pr_addr", "curlwpsinfo->pr_addr")),
+        # FreeBSD's probes have the thread itself.
+        (("freebsd",), _who("freebsd"), {}, ("arg0", "(int64_t)curthread")),
     ):
         os = cast(tuple[OS, ...], systems)
         yield Recipe(
@@ -285,7 +365,7 @@ def _threads() -> Iterator[Recipe]:
             os,
             fire=("sched:::on-cpu",),
             enter=("sched:::enqueue",),
-            key=("args[0]->pr_addr", "curlwpsinfo->pr_addr"),
+            key=thread,
             fire_if="pid != 0",
             fields={**who, **CPU, **TOOK, **WHEN},
             cost="high",
@@ -361,7 +441,13 @@ def _network() -> Iterator[Recipe]:
         cost="medium",
     )
     yield Recipe(
-        "tcp_retransmits", TCP, fire=("tcp:::send",), fire_if="args[3]->tcps_retransmit", fields=_PEER, cost="medium"
+        # -1 on FreeBSD where there is no connection.
+        "tcp_retransmits",
+        TCP,
+        fire=("tcp:::send",),
+        fire_if="args[3]->tcps_retransmit > 0",
+        fields=_PEER,
+        cost="medium",
     )
     yield Recipe(
         "tcp_bytes",
@@ -442,9 +528,9 @@ def _mail(systems: tuple[OS, ...], who: Mapping[str, str]) -> Iterator[Recipe]:
 
 
 RECIPES: list[Recipe] = [
-    *_disk(SUNOS, {**ZONE, **WHO}, _BUF, "args[0]->b_bcount"),
-    *_disk(("linux",), WHO, _BUF, "args[0]->b_bcount"),
-    *_disk(("freebsd",), WHO, _BIO, "args[0]->bio_bcount"),
+    *_disk(SUNOS, _who("sunos"), _BUF, "args[0]->b_bcount"),
+    *_disk(("linux",), _who("linux"), _BUF, "args[0]->b_bcount"),
+    *_disk(("freebsd",), _who("freebsd"), _BIO, "args[0]->bio_bcount", "arg0 != 0"),
     *_files(),
     *_zfs(),
     *_threads(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 import shlex
@@ -128,11 +129,11 @@ def test_the_hosts_own_probes_decide() -> None:
     assert compose.recipe(accepts, "solaris11", tcp[1:]).fire == ("mib:::tcpPassiveOpens",)
     with pytest.raises(compose.NoRecipe, match="no probe tcp:::accept-established, mib:::tcpPassiveOpens"):
         compose.recipe(accepts, "illumos", ["io:genunix::start"])
-    with pytest.raises(compose.NoRecipe, match="no field zone on linux"):
-        compose.recipe(question("disk_io/by=zone"), "linux")
+    with pytest.raises(compose.NoRecipe, match="no field dataset on linux"):
+        compose.recipe(question("zil_commits/by=dataset"), "linux")
     fop = question("fs_ops/by=operation,latency")
     assert compose.recipe(fop, "illumos").fire[0] == "fbt:genunix:fop_read:return"
-    assert compose.recipe(question("fs_ops/by=operation"), "illumos").fire == ("fsinfo:::",)
+    assert compose.recipe(question("fs_ops/by=operation"), "illumos").fire[0] == "fsinfo:::open"
 
 
 # -- values ------------------------------------------------------------------------------------------------------
@@ -205,59 +206,84 @@ def test_a_command_never_allows_destructive_actions() -> None:
 # -- a real compiler -----------------------------------------------------------------------------------------------
 
 
-def together(recipes: list[Recipe]) -> str:
-    """All decompositions of `recipes` in one program: compiling is quick, starting dtrace is not."""
+def together(recipes: list[Recipe], os: OS) -> tuple[str, int]:
+    """All decompositions of `recipes` with every predicate in one program, for compiling is quick and starting dtrace
+    is not; and how many there are."""
     clauses: list[str] = []
     for i, recipe in enumerate(recipes):
-        for by in decompositions(recipe):
+        for by, where in itertools.product(decompositions(recipe), predicates(recipe)):
             n = len(clauses)
-            q = Question(METRICS[recipe.metric], by, predicates(recipe)[n % 2])
-            program = compose.program(q, "linux", limit=60, recipe_=recipe).split("*/", 1)[1]
+            q = Question(METRICS[recipe.metric], by, where)
+            program = compose.program(q, os, limit=60, recipe_=recipe).split("*/", 1)[1]
             if n:
                 program = program.split("zs_faults++; }", 1)[1]
             program = program.replace("this->k", f"this->k{n}_").replace("@q", f"@q{n}")
             clauses.append(re.sub(r"\bzs_(?!n\b|from\b|due\b|faults\b)\w+", rf"\g<0>_{i}", program))
-    return "\n".join(clauses)
+    return "\n".join(clauses), len(clauses)
 
 
-def providers(recipe: Recipe) -> set[str]:
-    return {p.split(":")[0] for p in recipe.probes}
+FOREIGN = (
+    (r"stringof\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)", "execname"),
+    (r"args\[\d\]->(?:dev_statname|fi_fs|tcps_raddr|if_name)\b", "execname"),
+    (r"args\[\d\](?:->\w+)+|curthread(?:->\w+)+|\(\(arc_buf_hdr_t \*\)arg0\)->\w+", "arg1"),
+    (r"\bzonename\b", "execname"),
+    (r"curlwpsinfo->\w+", "arg1"),
+    (r"\bSOBJ_\w+", "1"),
+)
+"""What Linux has not, and what stands in for it: a string for a string, an integer for an integer."""
 
 
-LINUX = [r for r in RECIPES if "linux" in r.systems and not providers(r) & {"fbt", "vfs"}]
-BATCHES = [LINUX[i::4] for i in range(4)]
+def stood_in(recipe: Recipe) -> Recipe:
+    """`recipe` for the compiler of Linux: other probes for those that this kernel has not, and if it is for another
+    system stand-ins for its types. What is left is the program's own: clauses, variables, aggregations, quoting."""
+    linux = "linux" in recipe.systems
+
+    def probes(names: tuple[str, ...]) -> tuple[str, ...]:
+        here = [n for n in names if n.startswith(("syscall:", "profile:")) or (linux and not n.startswith("fbt:"))]
+        there = [f"syscall::write:{'return' if n.endswith(':return') else 'entry'}" for n in names if n not in here]
+        return tuple(dict.fromkeys(here + there))
+
+    def code(text: str) -> str:
+        for pattern, instead in () if linux else FOREIGN:
+            text = re.sub(pattern, instead, text)
+        return text
+
+    keys = (recipe.key,) if isinstance(recipe.key, str) else recipe.key
+    return dataclasses.replace(
+        recipe,
+        fire=probes(recipe.fire),
+        enter=probes(recipe.enter),
+        fields={name: code(text) for name, text in recipe.fields.items()},
+        saves={name: code(text) for name, text in recipe.saves.items()},
+        key=code(keys[0]) if len(keys) == 1 else (code(keys[0]), code(keys[1])),
+        enter_if=code(recipe.enter_if),
+        match=code(recipe.match),
+        fire_if=code(recipe.fire_if),
+        value=code(recipe.value),
+    )
+
+
+def compiled(recipes: list[Recipe], os: OS) -> int:
+    program, n = together([stood_in(r) for r in recipes], os)
+    real.compiles(program)
+    return n
+
+
+CASES = [(os, [r for r in RECIPES if os == r.systems[0]][i::4]) for os in SYSTEMS for i in range(4)]
+"""Each recipe once: a program for another of its systems has the same clauses."""
+CASES = [(os, some) for os, some in CASES if some]
 
 
 @pytest.mark.dtrace
 @real.needed
-@pytest.mark.parametrize("recipes", BATCHES, ids=lambda rs: "+".join(r.metric for r in rs))
-def test_a_real_compiler_takes_every_decomposition(recipes: list[Recipe]) -> None:
-    real.compiles(together(recipes))
-
-
-SUNOS = [r for r in RECIPES if "illumos" in r.systems and r.metric in ("disk_io", "syscalls", "process_exits")]
-
-
-@pytest.mark.dtrace
-@real.needed
-@pytest.mark.parametrize("recipe", SUNOS, ids=lambda r: r.metric)
-def test_a_real_compiler_takes_programs_for_illumos(recipe: Recipe) -> None:
-    """Linux has no zones: execname, a string as zonename is, stands in for it."""
-    by = max(decompositions(recipe), key=len)
-    program = compose.program(Question(METRICS[recipe.metric], by, predicates(recipe)[1]), "illumos", recipe_=recipe)
-    real.compiles(re.sub(r"\bzonename\b", "execname", program))
-
-
-FBT = [r for r in RECIPES if "linux" in r.systems and r.metric in ("slow_ops", "zfs_io")]
-
-
-@pytest.mark.dtrace
-@real.needed
-@pytest.mark.parametrize("recipe", FBT, ids=lambda r: r.metric)
-def test_a_real_compiler_takes_programs_of_function_boundaries(recipe: Recipe) -> None:
-    """Where the kernel has no fbt, system calls stand in for the functions: the expressions are the same."""
-    program = together([recipe])
-    real.compiles(re.sub(r"fbt:\w+:\w+:(entry|return)", r"syscall::read:\1", program))
+@pytest.mark.parametrize(
+    ("os", "recipes"), CASES, ids=[f"{os}-{'+'.join(dict.fromkeys(r.metric for r in rs))}" for os, rs in CASES]
+)
+def test_a_real_compiler_takes_every_decomposition_with_every_predicate(os: OS, recipes: list[Recipe]) -> None:
+    """Programs for Linux as they are but for functions' probes; of the others all but what Linux has not."""
+    n = compiled(recipes, os)
+    print(f"{n} programs for {os}")
+    assert n > 2 * len(recipes)
 
 
 def test_comparisons_reach_every_part() -> None:

@@ -34,7 +34,7 @@ def ended(door: Door, run: Run, now: float) -> str:
         ("disk_io/by=latency", {"allowed": ()}, r'\[hosts.ms2\] dtrace = \["disk_io"\]'),
         ("rm -rf /", {"allowed": ("*",)}, "no metric or script 'rm -rf '"),
         ("disk_io/by=colour", {}, "no field 'colour'"),
-        ("disk_io/by=zone", {"os": "linux"}, "no field zone on linux"),
+        ("arc_access", {"os": "linux", "allowed": ("*",)}, "no way is known to ask for ARC accesses on linux"),
         ("disk_io", {"probes": ["syscall:::entry"]}, "the host has no probe io:::start, io:::done"),
         ("oncpu_kernel", {"probes": []}, "the host has no probe profile:::profile-97"),
         ("disk_io", {"duration": 901}, "at most 900 s"),
