@@ -32,7 +32,7 @@ from frames.schemas import ZONE_IO, ZONE_USAGE
 
 KSTAT = re.compile(r"^([a-z_]\w*):([0-9]{1,9}):([^:\n]*):([^:\s]+)[\t ]+(.*)$", re.M | re.ASCII)
 SNAPTIME = re.compile(r"[0-9]{1,12}([.,][0-9]{1,12})?$")
-PERCENT = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{0,3})?%$")
+PERCENT = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{1,3})?%$")
 TOTAL = re.compile(r"\s*[^\W\d]+: *[0-9]+ [^\W\d]+, [0-9]+ lwp", re.IGNORECASE)
 """prstat's last line, in any language: "Total: 145 processes, 900 lwps, load averages: …"."""
 HEADINGS = {
@@ -200,7 +200,7 @@ class Zones:
             self._threads = "NLWP" in words
             if first == "ZONEID":
                 self._prstat_next = {}
-        elif self._table == "others" and _in_table(words):
+        elif self._table == "others" and NUMBER.match(first) and ("/" in words[-1] or "%" in line):
             pass
         elif n == 8 and PERCENT.match(words[4]) and PERCENT.match(words[6]):
             self._prstat_row(line, words)
@@ -211,7 +211,7 @@ class Zones:
         elif n == 10 and NUMBER.match(first) and SIZE.match(words[5]) and SIZE.match(words[9]):
             if self._rcap_zones:
                 self._rcap_row(line, words)
-        elif line.startswith(("physical memory utilization", "cap enforcement threshold")) or _in_table(words):
+        elif line.startswith(("physical memory utilization", "cap enforcement threshold")) or _process(words):
             pass  # rcapstat -g, and the processes of prstat's upper half
         else:
             try:
@@ -388,11 +388,9 @@ class Zones:
         return row
 
 
-def _in_table(words: list[str]) -> bool:
-    """Whether these may be a row of a table of prstat other than zones': a process, a user, a task or a project."""
-    return NUMBER.match(words[0]) is not None and (
-        ("/" in words[-1] and len(words) >= 9) or (len(words) in (7, 8) and words[-1 - (len(words) == 8)][-1:] == "%")
-    )
+def _process(words: list[str]) -> bool:
+    """Whether these may be a row of prstat's table of processes, where its heading was not seen."""
+    return NUMBER.match(words[0]) is not None and "/" in words[-1] and len(words) >= 9
 
 
 def _first(*values: float) -> float:

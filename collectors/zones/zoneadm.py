@@ -26,7 +26,7 @@ STATES = frozenset(
 ALIVE = {"ready", "running", "shutting_down", "mounted"}
 CLOSING = re.compile(r"zones\.(?: ([0-9]{1,6}))?$")
 PRCTL_ZONE = re.compile(r"zone: [0-9]{1,9}: (\S+)$")
-PRCTL = re.compile(r"(?:(zone\.[a-z-]+)|(?:(zone\.[a-z-]+)\s+)?(usage|privileged|system|basic)\s+(\S+)\s+.*)$")
+PRCTL = re.compile(r"(?:(zone\.[a-z-]+)|(?:(zone\.[a-z-]+)\s+)?(usage|privileged|system|basic)\s+(\S+)(?:\s.*)?)$")
 PRCTL_COUNT = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,3})?)([KMGTPE]?)(B?)$")
 XML = re.compile(r"<(zone|rctl-value|rctl|mcap)(?=[ />])(.*)")
 ATTRIBUTE = re.compile(r'(\w[\w-]*)="([^"]*)"')
