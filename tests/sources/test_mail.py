@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from math import isnan
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from collectors.base import Batch, Context, ParseError, Variant
+from collectors.base import Batch, Context, ParseError, Variant, parse_text
 from collectors.sources import imapsync, mail_activity
 
 LOG = """Host1 Nb messages:             100 messages
@@ -65,9 +67,135 @@ def test_a_log_that_says_nothing_new_for_a_minute_is_a_stalled_copy() -> None:
 
 def test_a_log_line_before_any_file_is_refused() -> None:
     parser = imapsync.Imapsync(Context("h", "linux", 5.0))
-    parser.feed("Detected 0 errors", 0.0)
-    with pytest.raises(ParseError, match="line 1"):
+    for line in ("==> a.txt", "", "Detected 0 errors"):
+        parser.feed(line, 0.0)
+    with pytest.raises(ParseError, match="line 3"):
         parser.feed("", 0.0)
+
+
+def read_log(*lines: str) -> dict[str, Any]:
+    """The row of a log alone."""
+    frame = parse_text(imapsync.SOURCE.variants[0], "\n".join(lines))["transfers"]
+    assert len(frame) == 1
+    return dict(frame.iloc[0])
+
+
+MSG = "msg {}/62414 {{10311}}       copied to {}/6111       1.13 msgs/s  65.034 KiB/s {}"
+LEFT = "ETA: {}  20954 s  23772/26581 msgs left"
+
+
+@pytest.mark.parametrize(
+    ("folder", "copied", "date", "done"),
+    [
+        ("INBOX", "38.291 MiB copied", "Sunday 30 July 2023-07-30 21:21:31 -0700 PDT", 38.291 * 2**20),
+        ("INBOX.Entw&APw-rfe", "0.500 KiB copied", "Wed Jul  3 14:55:27 2019", 512),
+        ("[Gmail]/All Mail", "1.004 GiB copied", "lunes 31 octubre 2022-10-31 14:34:06 -0300 -03", 1.004 * 2**30),
+        ("a {9} copied to b 3 s 1/2 msgs left", "7 B copied", "木曜日 18 1月 2024-01-18 00:47:11 +0900 JST", 7),
+        ("x" * 5000, "38.291 MiB copied", "Di 3 Jan 2023-01-03 09:00:00 +0100 CET", 38.291 * 2**20),
+    ],
+)
+def test_a_message_copied_in_any_folder_and_language(folder: str, copied: str, date: str, done: float) -> None:
+    row = read_log(f"{MSG.format(folder, folder, copied)} {LEFT.format(date)}")
+    assert row["done"] == pytest.approx(done)
+    assert (row["items_done"], row["items_total"], row["eta"]) == (26581 - 23772, 26581, 20954)
+
+
+def test_a_message_without_time_left_and_a_folder_that_was_there_already() -> None:
+    row = read_log("Host1 Total size:  1728042983 bytes (1.609 GiB)", MSG.format("INBOX", "INBOX", "38.291 MiB copied"))
+    assert (row["total"], row["done"]) == (1728042983, pytest.approx(38.291 * 2**20))
+    assert isnan(row["eta"])
+    row = read_log(
+        "++++ Looping on each one of 9 folders to sync",
+        "ETA: Wednesday 17 January 2024-01-17 20:34:22 +0800 CST  0 s  5061/5061 msgs left",
+        "Folder     1/9 [INBOX]                             -> [INBOX]                            ",
+        "ETA: Thursday 18 January 2024-01-18 00:47:11 +0800 CST  15166 s  5029/5061 msgs left",
+    )
+    assert (row["items_done"], row["items_total"], row["eta"], row["state"]) == (32, 5061, 15166, "running")
+
+
+STATISTICS = """++++ Statistics
+Transfer started on                     : Sun Jan 23 17:02:47 2022
+Messages transferred                    : {0}
+Messages skipped                        : 3
+Messages found in host1 not in host2    : 1 messages
+Total bytes transferred                 : {1}
+Total bytes skipped                     : 7
+Reconnections to host1                  : 2
+Detected {2} errors
+{3}
+Exiting with return value {4}"""
+
+
+@pytest.mark.parametrize(
+    ("end", "state", "errors", "text"),
+    [
+        (("128", "145182 (141.779 KiB)", 0, "The sync looks good, all 131 …", "0 (EX_OK: …)"), "done", 0, "(EX_OK: …)"),
+        (("127", "144000", 1, "", "11 (EXIT_ERR_APPEND) 1/50 nb_errors/max_errors"), "failed", 1, "EXIT_ERR_APPEND"),
+        (("9", "9 (0 KiB)", 3, "", "113 (ERR_OVERQUOTA) 3/50 nb_errors/max_errors PID 7"), "failed", 3, "OVERQUOTA"),
+        (("0 (could be 34 without --dry mode)", "0 (0.000 KiB)", 0, "", "0 (EX_OK)"), "done", 0, "EX_OK"),
+        (("9", "9", 0, "", "6 (EXIT_BY_SIGNAL)"), "failed", 0, "EXIT_BY_SIGNAL"),
+    ],
+)
+def test_final_statistics(end: tuple[Any, ...], state: str, errors: int, text: str) -> None:
+    row = read_log(*STATISTICS.format(*end).split("\n"))
+    assert (row["state"], row["errors"]) == (state, errors)
+    assert row["items_done"] == int(end[0].split()[0])
+    assert row["done"] == int(end[1].split()[0])
+    assert text in row["text"]
+    assert isnan(row["eta"])
+
+
+def test_the_oldest_releases() -> None:
+    row = read_log(
+        "++++ Calculating sizes ++++",
+        "From Folder [INBOX]                             Size:    145182 Messages:    75",
+        "Total size: 145182",
+        "Nb messages: 75",
+        "To   Folder [INBOX]                             Size:      9999 Messages:     9",
+        "Total size: 9999",
+        "Nb messages: 9",
+        "Messages transferred  : 66",
+        "Total bytes transferred: 135183",
+        "Detected 0 errors",
+    )
+    assert [row[c] for c in ("total", "items_total", "done", "items_done")] == [145182, 75, 135183, 66]
+
+
+def test_of_several_logs_of_an_account_the_newest_counts_and_its_errors_only(tmp_path: Path) -> None:
+    for name, done, errors in (
+        ("2026_11_23_08_00_00_001_anna", "9.000", 5),
+        ("2026_11_23_20_31_02_417_anna", "1.000", 0),
+    ):
+        (tmp_path / f"{name}.txt").write_text(
+            f"{LOG.replace('{done}', done)}{f'Err {errors}/50: x' if errors else ''}\n"
+        )
+    (tmp_path / "bob smith.log").write_text(LOG.replace("{done}", "2.000"))
+    (tmp_path / "2026_11_23_20_31_02_417_anna.txt.1.gz").write_text("no log")
+    ctx = Context("h", "linux", 0.2, {"option:imapsync_log": f"{tmp_path}/*.txt {tmp_path}/*.log"})
+    [first, second] = follow(imapsync.SOURCE.variants[0], ctx, 2)
+    for batch in (first, second):
+        assert batch.columns["stream"] == ["anna", "bob smith"]
+        assert batch.columns["done"] == [2**20, 2**21]
+        assert batch.columns["errors"] == [0, 0]
+
+
+def test_another_run_of_an_account_is_no_fall_of_a_counter() -> None:
+    parser = imapsync.Imapsync(Context("h", "linux", 5.0))
+    rows = []
+    for at, (file, done, err) in enumerate(
+        [("1", "8.000", 2), ("1", "9.000", 2), ("2", "0.500", 0), ("2", "1.500", 0)]
+    ):
+        for line in [
+            f"==> 2026_11_23_20_31_02_41{file}_anna.txt",
+            f"Err {err}/50: x",
+            *LOG.replace("{done}", done).split("\n"),
+        ]:
+            rows += parser.feed(line, 100.0 + 10 * at)
+    got = [(b.columns["rate"][0], b.columns["errors"][0]) for b in rows]
+    assert got[1] == (2**20 / 10, 2)
+    assert isnan(got[2][0])
+    assert got[2][1] == 0
+    assert got[3] == (2**20 / 10, 0)
 
 
 def test_logins_are_counted_from_the_log_as_it_grows(tmp_path: Path) -> None:
