@@ -14,9 +14,16 @@ from dataclasses import dataclass
 
 from frames.schemas import BOUNDS_QUANTIZE
 
-HEADER = re.compile(r"\s*value\s+-+ Distribution -+ count\s*")
-ROW = re.compile(r"\s*(?P<end>abs\(\) < |<= |< |>= )?\s*(?P<low>-?\d+) [^|]*\|(?P<bar>.*?)\s(?P<count>-?\d+)\s*")
+HEADER = re.compile(r" *value {1,64}-+ Distribution -+ count *")
+_BAR = r"[ @\u2580-\u259f]{0,64}"
+ROW = re.compile(
+    rf" *(?P<end>abs\(\) < |<= |< |>= )?(?P<low>-?\d{{1,20}}) {_BAR}\|{_BAR} (?P<count>-?\d{{1,20}}) *", re.A
+)
 """The bar may be of blanks, @ or (with ``-x encoding=utf8``) block characters, on either side of the |."""
+_CELLS = re.compile(rf"{_BAR}\|{_BAR}")
+_NUMBER = re.compile(r"-?\d{1,20}", re.A)
+_PACK_MIN = re.compile(r"((?:< )?-?\d{1,20})$", re.A)
+_PACK_MAX = re.compile(r"(?:>= )?-?\d{1,20} *", re.A)
 
 _INDEX = {int(low): i for i, low in enumerate(BOUNDS_QUANTIZE)}
 _ZERO = len(BOUNDS_QUANTIZE) - 1
@@ -40,6 +47,33 @@ class Histogram:
     agg: str
     bounds: str
     counts: list[int]
+
+
+def hist_row(line: str, width: int) -> tuple[str, int] | None:
+    """Keys as printed (`width` columns or more) and count of a row of ``-x agghist``; None of another line."""
+    head, _, count = line.rstrip(" ").rpartition(" ")
+    if not _NUMBER.fullmatch(count) or not head.startswith(" "):
+        return None
+    if _CELLS.fullmatch(head[-41:]) and head[-42:-41] == " ":
+        return head[:-42].ljust(width), int(count)
+    keys, bar, _ = head.rpartition("|")
+    return (keys.rstrip(" @").ljust(width), int(count)) if bar else None
+
+
+def pack_row(line: str, width: int, marks: int) -> tuple[str, int] | None:
+    """Keys as printed (`width` columns or more) and count of a row of ``-x aggpack``; None of another line.
+
+    `marks`: how many buckets are drawn between min and max.
+    """
+    rest, _, count = line.rstrip(" ").rpartition("| ")
+    head, _, most = rest.rpartition(": ")
+    if not _NUMBER.fullmatch(count) or not _PACK_MAX.fullmatch(most) or head[-marks - 1 : -marks] != ":":
+        return None
+    head = head[: -marks - 1].rstrip(" ")
+    least = _PACK_MIN.search(head[-23:])
+    if not least:
+        return None
+    return head[: len(head) - len(least[1])].rstrip(" ").ljust(width), int(count)
 
 
 def row(line: str) -> Bucket | None:

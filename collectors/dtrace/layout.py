@@ -3,42 +3,51 @@
 For recorded output and programs of others; programs of ours print frames of their own (`framing`). The layout is
 not unambiguous, so this reads what stands there and guesses no more than it must:
 
-* A string or symbol key is two blanks and the text padded to 50, an integer key is right-aligned in 9, 17, 6 or 4
-  columns by its size, a value is right-aligned in 17. Blanks at the ends of a string key are lost in the padding.
-* `values`, the number of aggregations of a joined printa, is not in the output: it must be said, else 1.
+* Keys are cut at the columns of `columns.split`; blanks at the ends of a string key are lost in the padding. A
+  string with bytes beyond ASCII is printed as a dump of its bytes and read back as UTF-8 (else as hexadecimal).
+* `values`, the number of aggregations of a joined printa, is not in the output: it must be said, else 1. What the
+  surplus columns hold is then read as keys.
 * Which of count, sum, avg, min, max and stddev a number is is not printed either: `agg` is then ''.
 * A histogram with keys in a format of the script's own (``CMD: bash   PID: 12508``) has that line as its one key.
 * 9223372036854775807 and -9223372036854775808 are what clear() leaves of min and max: NA.
 * Rows of ``-x aggpack`` give their count only: the marks between min and max are no numbers.
+* A stack key may be empty, and then is only a line's end: it is seen where stacks are seen around it. An
+  aggregation without keys that is printed right after one by stacks is taken for its empty stack.
+* An lquantize or llquantize is known by its printed buckets only; those outside of them were elided. Buckets in
+  equal steps are read as an lquantize, also where a Linux llquantize printed nothing but negative ones in equal
+  steps, whose labels are upper bounds.
 
 Source of the layout: illumos lib/libdtrace/common/dt_consume.c; seen from DTrace for Linux 2.0.7.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pandas as pd
 
-from collectors.dtrace import blocks
-from collectors.dtrace.drops import drops
+from collectors.dtrace import blocks, structured
+from collectors.dtrace.columns import STRING, packed, split
+from collectors.dtrace.drops import drops, fault
 from frames.schemas import SCHEMAS
 
 _VALUE = 17
-_STRING = 52
-_INTS = (9, 17, 6, 4)
+_INDENT = 14
 _SENTINELS = (2**63 - 1, -(2**63))
-_HIST_KEYS = re.compile(r"\s*key\s+-+ Distribution -+ count\s*")
-_HIST_ROW = re.compile(r" *(?P<key>.*?) (?P<left>[@▏▎▍▌▋▊▉█ ]*)\|(?P<right>.*?)\s(?P<count>-?\d+)\s*")
-_PACK_HEADER = re.compile(r"\s*(?P<key>key\s+)?min \.-+\. max\s+\| count\s*")
-_PACK_ROW = re.compile(r"(?P<head>.*?) *(?P<min>(?:< )?-?\d+) :.*: (?P<max>(?:>= )?-?\d+)\s+\| (?P<count>-?\d+)\s*")
-_COLUMNS = re.compile(r"\s*(CPU\s+ID\s+)?FUNCTION:NAME\s*")
-_PROBE = re.compile(r"\s*(\d+\s+\d+\s+)?[^\s:]*:[^\s:]+ .*")
-_FRAME = re.compile(r"\s{3,}(\S*`\S.*|0x[0-9a-f]+|<.*>)\s*")
-_ELISION = re.compile(r"\s*\[?\.\.\.\]?\s*")
-_INT = re.compile(r" *(-?\d+)")
+_HIST_KEYS = re.compile(r" *key {1,64}-+ Distribution -+ count *")
+_PACK_HEADER = re.compile(r" *(key +)?min \.(-+)\. max +\| count *")
+_COLUMNS = re.compile(r" *(CPU +ID +)?FUNCTION:NAME *|CPU +FUNCTION *")
+_PROBE = re.compile(r" {0,2}\d{1,4} +\d{1,8} {1,40}[^:]{0,80}:[^\s:]+ |(?=.{32} ) {0,31}[^\s:]*:[^\s:]+ ")
+_FLOW = re.compile(r" {0,2}\d{1,4} +(->|<-|=>|<=|\|) ")
+_FRAME = re.compile(r"(?: ?| {3,64})(\S+`\S.*|`\S.*|\S+:0x[0-9a-f]+|0x[0-9a-f]+|<.*>|\[ .* \]) *")
+_ELISION = re.compile(r" *\[?\.\.\.\]? *")
+_DUMP_HEAD = re.compile(r" {5,}( {2}[0-9a-f]){16} {2}0123456789abcdef")
+_DUMP_ROW = re.compile(r" {5} *([0-9a-f]+):((?: [0-9a-f]{2}){1,16}) {2,50}.{1,16}")
+_TAIL = re.compile(r"-?\d{1,20}$")
+_NEWLINES = 8
+"""Lines that a string key may span."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +63,18 @@ class Row:
 
 @dataclass(slots=True)
 class Answer:
-    """All rows in the order of the text, the lines that are no aggregation, what was dropped and complained of."""
+    """All rows in the order of the text, the lines that are no aggregation, what was dropped and complained of.
+
+    `drops` counts lost records, `faults` errors of the program itself; both mark every row of the frame. `torn`
+    says where the text ends within an aggregation, '' where it ends between two.
+    """
 
     rows: list[Row] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
     drops: int = 0
+    faults: int = 0
     complaints: list[str] = field(default_factory=list)
+    torn: str = ""
 
     def frame(self, question: str, host: str, at: float) -> pd.DataFrame:
         """Rows as a frame of table ``dtrace``, stamped `at` (epoch seconds)."""
@@ -74,72 +89,43 @@ class Answer:
                 "agg": [r.agg for r in self.rows],
                 "bounds": [r.bounds for r in self.rows],
                 "counts": [r.counts for r in self.rows],
-                "drops": [float(self.drops)] * n,
+                "drops": [float(self.drops + self.faults)] * n,
             }
         )
 
-
-def keys(text: str) -> list[str] | None:
-    """The keys of a line without its values, None where `text` does not stand in the default layout."""
-    return _keys(text, 0, 0)
-
-
-def _columns(line: str) -> bool:
-    """Whether a line of keys may be cut into columns: it is padded, or ends in an integer, or is one text anyway."""
-    return len(line) < _STRING or line.endswith(" ") or line[-1].isdigit()
+    def said(self, line: str) -> None:
+        """Take in a line of stderr."""
+        lost, wrong = drops(line), fault(line)
+        self.drops += lost
+        self.faults += wrong
+        if line.strip() and not lost:
+            self.complaints.append(line)
 
 
-def _keys(text: str, at: int, depth: int) -> list[str] | None:
-    if not text[at:].strip(" ") and depth and len(text) - at < 2:
-        return []
-    if at == len(text):
-        return []
-    if depth > 32 or text[at] != " ":
-        return None
-    m = _INT.match(text, at)
-    if m and text[at : at + 2] != "  " + m[1]:
-        width = m.end() - at
-        if (width in _INTS or (width > 9 and text[at + 1] != " ")) and (
-            rest := _keys(text, m.end(), depth + 1)
-        ) is not None:
-            return [m[1], *rest]
-    if text[at : at + 2] != "  ":
-        return None
-    for end in _string_ends(text, at):
-        rest = _keys(text, end, depth + 1)
-        if rest is not None:
-            return [text[at:end].strip(" "), *rest]
-    return None
+def parse(text: str, *, values: int = 1, stderr: str = "") -> Answer:
+    """Read the whole of an output, also of FreeBSD's ``-x oformat=json``.
+
+    Raises nothing: a histogram that contradicts itself is text and a complaint that names its line and column.
+    """
+    answer = structured.parse(text) if structured.looks(text) else _Reader(text.split("\n"), values).read()
+    for line in stderr.splitlines():
+        answer.said(line)
+    return answer
 
 
-def _string_ends(text: str, at: int) -> Iterator[int]:
-    """Where a string column that begins at `at` may end, likeliest first."""
-    full = at + _STRING
-    if full < len(text):
-        yield full
-        # The text was longer than 50 and pushed its column right.
-        for m in re.finditer(r"(?=  \S| +-?\d+(?: |$))", text[full:]):
-            yield full + m.start()
-    yield len(text)
+@dataclass(slots=True)
+class _Item:
+    """Something above that may yet turn out to be a key: line `at`, its text, or the key of a block of lines."""
 
+    at: int
+    text: str
+    kind: str = "line"
+    """'line', 'frames', 'dump', or 'blank'."""
+    end: int = 0
 
-def _number(line: str) -> tuple[str, int] | None:
-    """Key part and value of a line that ends in a value column, None for another."""
-    m = re.search(r"-?\d+$", line)
-    if not m:
-        return None
-    width = max(_VALUE, len(m[0]) + 1)
-    cut = len(line) - width
-    if cut > 0 and line[:cut].isspace() and cut % _STRING:
-        return None  # an address that is a frame of a stack
-    if cut < 0 or line[cut:] != " " * (width - len(m[0])) + m[0]:
-        return None
-    return line[:cut], int(m[0])
-
-
-def parse(text: str, *, values: int = 1) -> Answer:
-    """Read the whole of an output. Raises nothing: a histogram that contradicts itself is text and a complaint."""
-    return _Reader(text.split("\n"), values).read()
+    @property
+    def block(self) -> bool:
+        return self.kind in ("frames", "dump")
 
 
 class _Reader:
@@ -148,157 +134,259 @@ class _Reader:
         self.values = values
         self.answer = Answer()
         self.at = 0
-        self.before: list[tuple[int, str]] = []
-        """Lines since the last row that may be keys of the next, with their number."""
-        self.stacks: list[list[str]] = []
-        """Stack keys under way, and whether a blank line followed the last."""
-        self.stacks_from = 0
-        self.gap = False
+        self.above: list[_Item] = []
+        """What stands between the last row and here."""
         self.columns = False
-        self.last_histogram_ends = -1
+        self.row_ends = -1
+        """Line after the last row of values."""
+        self.block_ends = -1
+        """Line after the last block of buckets, and after the values that followed it."""
         self.shape: tuple[int, int] | None = None
-        """Of the last row with a stack: place of the stack, number of keys."""
+        """Of the last row with a stack: place of the first stack, number of keys."""
+        self.stackless: list[list[str]] = []
+        """Keys of the rows right above that may lack an empty stack."""
 
     def read(self) -> Answer:
         while self.at < len(self.lines):
             line = self.lines[self.at]
             if blocks.HEADER.fullmatch(line):
                 self._histogram()
-            elif _HIST_KEYS.fullmatch(line):
-                self._table(_HIST_ROW)
-            elif _PACK_HEADER.fullmatch(line):
-                self._table(_PACK_ROW)
+            elif _HIST_KEYS.fullmatch(line) or _PACK_HEADER.fullmatch(line):
+                self._table()
+            elif _DUMP_HEAD.fullmatch(line):
+                self._dump()
             else:
                 self._line(line)
                 self.at += 1
+        if not self.answer.torn and self.lines[-1]:
+            self._torn(len(self.lines), "the last line has no end")
         self._discard()
         return self.answer
+
+    def _torn(self, line: int, why: str) -> None:
+        self.answer.torn = f"line {line}, column {len(self.lines[line - 1]) + 1}: {why}"
 
     # -- lines ---------------------------------------------------------------------------------------------
 
     def _line(self, line: str) -> None:
         if line.startswith("dtrace: "):
-            n = drops(line)
-            self.answer.drops += n
-            if not n:
-                self.answer.complaints.append(line)
+            self.answer.said(line)
             return
-        if not line:
-            self.gap = bool(self.stacks)
+        if not line.strip() and len(line) < STRING:
+            if self.above and self.above[-1].kind == "blank":
+                self.above[-1].end += 1
+            else:
+                self.above.append(_Item(self.at, "", "blank", self.at + 1))
             return
         if _COLUMNS.fullmatch(line):
             self.columns = True
-            self._discard()
-            self.answer.text.append(line)
-            return
-        if self.columns and _PROBE.fullmatch(line):
+        if _COLUMNS.fullmatch(line) or (self.columns and (_PROBE.match(line) or _FLOW.match(line))):
             self._discard()
             self.answer.text.append(line)
             return
         number = _number(line)
-        # A value right above a histogram is an integer key of 64 bits.
-        if number and not self._heads_histogram() and self._value(*number):
+        # What looks like a value is an integer key where a stack follows (a row that begins with a stack has an
+        # empty line before it), and where a histogram does, unless values are joined.
+        if number and not self._heads_keys() and self._value(*number):
             return
         if self._is_frame(line, number is not None):
-            if not self.stacks:
-                self.stacks_from = self.at
-            if not self.stacks or self.gap:
-                self.stacks.append([])
-            self.stacks[-1].append(line.strip())
-            self.gap = False
+            last = self.above[-1] if self.above else None
+            if last and last.kind == "frames" and last.end == self.at:
+                last.text += "\n" + line.strip()
+                last.end += 1
+            else:
+                self.above.append(_Item(self.at, line.strip(), "frames", self.at + 1))
             return
-        if self.gap:
-            self._discard()
-        self.before.append((self.at, line))
+        self._keep(line)
 
-    def _heads_histogram(self) -> bool:
+    def _keep(self, line: str) -> None:
+        """A line that is nothing yet. What lies so far above that it cannot be a key any more is text."""
+        self.above.append(_Item(self.at, line, end=self.at + 1))
+        if len(self.above) > 4 * _NEWLINES:
+            self._discard(self.above[: -2 * _NEWLINES])
+            del self.above[: -2 * _NEWLINES]
+
+    def _heads_keys(self) -> bool:
         following = self.lines[self.at + 1] if self.at + 1 < len(self.lines) else ""
-        return self.values == 1 and blocks.HEADER.fullmatch(following) is not None
+        if blocks.HEADER.fullmatch(following):
+            return self._on_this_line() == 0
+        if _DUMP_HEAD.fullmatch(following) or _FRAME.fullmatch(following):
+            return True
+        return (
+            following.startswith(" " * _INDENT) and following[_INDENT:][:1] not in ("", " ") and not _number(following)
+        )
 
     def _is_frame(self, line: str, number: bool) -> bool:
         if _FRAME.fullmatch(line):
             return True
-        # An address or a symbol without a module, at dtrace's own indent.
-        return not number and line.startswith(" " * 14) and line[14:15] not in ("", " ")
+        if number or not line.startswith(" "):
+            return False
+        # An address or a symbol without a module, at dtrace's own indent or that of the frame above.
+        indent = len(line) - len(line.lstrip(" "))
+        above = self.above[-1] if self.above else None
+        if above and above.kind == "frames" and above.end == self.at:
+            before = self.lines[self.at - 1]
+            return indent == len(before) - len(before.lstrip(" "))
+        return indent == _INDENT and not ((own := split(line)) and own[0].lstrip("-").isdigit())
+
+    def _dump(self) -> None:
+        """Bytes of a key that is no printable string."""
+        start, data = self.at, bytearray()
+        self.at += 1
+        while self.at < len(self.lines) and (m := _DUMP_ROW.fullmatch(self.lines[self.at])):
+            if int(m[1], 16) != len(data):
+                break
+            data += bytes.fromhex(m[2])
+            self.at += 1
+        self.above.append(_Item(start, _text(bytes(data)), "dump", self.at))
+
+    # -- values --------------------------------------------------------------------------------------------
 
     def _value(self, head: str, value: int) -> bool:
         """A line that ends in a value; False where what stands before it is no key."""
-        more: list[int] = []
-        for _ in range(self.values - 1):
+        below = self.block_ends == self.at and bool(self.answer.rows)
+        found = [value]
+        for _ in range(self.values - 1 if below else self._on_this_line() - 1):
             left = _number(head)
             if not left:
+                if below:
+                    break
                 return False
-            head, earlier = left
-            more.insert(0, earlier)
-        own = keys(head) if head else []
-        blank = self.at > 0 and not self.lines[self.at - 1].strip()
-        if own is None or (head and not head.startswith(" ")):
-            joined = self._with_newlines(head)
-            if joined is None:
-                return False
-            own = joined
-        elif self.stacks:
-            own = [*self._stack_keys(), *own]
-            self.shape = (self.shape or (0, 0))[0], len(own)
-        elif not blank and self.last_histogram_ends == self.at and not own and self.answer.rows:
-            own = self.answer.rows[-1].keys  # a further aggregation of the same printa
-        elif not blank and self.before and self.before[-1][0] == self.at - 1 and len(self.before[-1][1]) >= _STRING:
-            own = [*self._early_keys(), "", *own]  # an empty stack after other keys
-        elif blank and self.shape and len(own) == self.shape[1] - 1:
-            own.insert(self.shape[0], "")  # an empty stack among stacks
-        for v in (*more, value):
-            self.answer.rows.append(Row(own, "", value=None if v in _SENTINELS else v))
-        if self.last_histogram_ends == self.at:
-            self.last_histogram_ends += 1
+            head = left[0]
+            found.insert(0, left[1])
+        if below and not head:
+            # Right below a histogram: further aggregations of the same printa.
+            self._add(self.answer.rows[-1].keys, found)
+            self.block_ends = self.row_ends = self.at + 1
+            return True
+        own = self._own(head)
+        if own is None:
+            return False
+        self._add(own, found)
+        self.row_ends = self.at + 1
         self._discard()
         return True
 
-    def _stack_keys(self) -> list[str]:
-        """Keys before the stack(s), if they stand right above, and the stacks; an empty one is a blank line."""
-        stacks = ["\n".join(frames) for frames in self.stacks] + ([""] if self.gap else [])
-        early = self._early_keys() if self.before and self.before[-1][0] == self.stacks_from - 1 else []
-        self.shape = len(early), len(early) + len(stacks)
-        self.stacks, self.gap = [], False
-        return [*early, *stacks]
+    def _on_this_line(self) -> int:
+        """How many of the joined values stand on this first line of a row, and not in or below its histograms."""
+        n, at, last = self.values, self.at + 1, len(self.lines) - 1
+        while n and at <= last and blocks.HEADER.fullmatch(self.lines[at]):
+            n, at = n - 1, at + 1
+            while at <= last and blocks.ROW.fullmatch(self.lines[at]):
+                at += 1
+            number = _number(self.lines[at]) if at <= last else None
+            at += number is not None or (at < last and not self.lines[at])
+            while number and n:
+                n, number = n - 1, _number(number[0])
+        return n
+
+    def _add(self, own: list[str], found: list[int]) -> None:
+        for value in found:
+            self.answer.rows.append(Row(own, "", value=None if value in _SENTINELS else value))
+
+    def _own(self, head: str) -> list[str] | None:
+        """All keys of the row whose line begins with `head`; None where it is none."""
+        own = split(head)
+        if own is None and head.startswith("  ") and not split(self.lines[self.at]):
+            own = split(head, trimmed=True)  # of a text that somebody reflowed
+        if own is None or (head and not head.strip() and len(head) % STRING):
+            joined = self._with_newlines(head)
+            if joined is None:
+                return None
+            return self._blocks(joined) if self.above and self.above[-1].block else joined
+        if self.above and self.above[-1].block:
+            return self._blocks(own)
+        return self._with_empty_stack(own)
+
+    def _blocks(self, after: list[str]) -> list[str]:
+        """All keys of a row with the stack (or dump) right above: `[keys] stack [keys] stack … after`."""
+        got = [*after]
+        first, same = 0, False
+        while self.above and self.above[-1].block:
+            got.insert(0, self.above.pop().text)
+            first = 0
+            if not self.above:
+                break
+            above = self.above[-1]
+            if above.kind == "blank":
+                lines = above.end - above.at
+                same = lines == 1
+                self.above.pop()
+                if lines > 1 and self.above and self.above[-1].block:
+                    got[:0] = [""] * (lines - 1)
+                continue
+            same = True
+            early = self._early(above.end)
+            got[:0] = early
+            first = len(early)
+        if same:
+            for keys in self.stackless:
+                if len(keys) == len(got) - 1:
+                    keys.insert(first, "")
+        self.stackless = []
+        self.shape = first, len(got)
+        return got
+
+    def _with_empty_stack(self, own: list[str]) -> list[str]:
+        above = self.above[-1] if self.above else None
+        if above and above.kind == "line" and _full(above.text) and not own:
+            early = self._early(above.end)
+            self.shape = len(early), len(early) + 1
+            return [*early, ""]
+        if above and above.kind == "blank":
+            if len(self.above) > 1 and self.above[-2].block:
+                self.above.pop()
+                return self._blocks([*[""] * (above.end - above.at), *own])
+            if self.shape and len(own) == self.shape[1] - 1 and above.end - above.at == 1:
+                own.insert(self.shape[0], "")
+            else:
+                self.stackless = [*self.stackless, own] if above.end - above.at == 1 else [own]
+        elif above:
+            self.shape, self.stackless = None, []
+        return own
 
     def _with_newlines(self, head: str) -> list[str] | None:
         """Keys of a line that begins in the middle of a string key with raw newlines."""
-        for n in range(1, min(4, len(self.before)) + 1):
-            lines = self.before[-n:]
-            if lines[0][0] != self.at - n:
+        for n in range(1, min(_NEWLINES, len(self.above)) + 1):
+            items = self.above[-n:]
+            if items[-1].end != self.at or any(a.end != b.at for a, b in itertools.pairwise(items)):
                 return None
-            if lines[0][1].startswith("  "):
-                got = keys("\n".join([line for _, line in lines] + [head]))
+            if items[0].kind == "line" and items[0].text.startswith("  "):
+                got = split("\n".join([*_lines(items), head]))
                 if got is not None:
-                    del self.before[-n:]
+                    del self.above[-n:]
                     return got
         return None
 
-    def _early_keys(self) -> list[str]:
-        """Keys printed on the line(s) before a stack or a histogram; lines further up are text."""
-        if not self.before:
+    def _early(self, end: int) -> list[str]:
+        """Keys printed on the line(s) before line `end`, where a stack or a histogram begins; [] if none are."""
+        if not self.above or self.above[-1].kind != "line" or self.above[-1].end != end:
             return []
-        for n in range(1, min(4, len(self.before)) + 1):
-            part = [line for _, line in self.before[-n:]]
-            if part[0].startswith(" "):
-                got = keys("\n".join(part)) if n > 1 or _columns(part[0]) else None
-                if got is not None and (n == 1 or any("\n" in k for k in got)):
-                    del self.before[-n:]
-                    return got
-            if n > 1 and self.before[-n][0] != self.before[-n + 1][0] - 1:
+        for n in range(1, min(_NEWLINES, len(self.above)) + 1):
+            items = self.above[-n:]
+            if n > 1 and items[0].end != items[1].at:
                 break
-        return [self.before.pop()[1].strip()]
+            if items[0].text.startswith(" "):
+                line = "\n".join(_lines(items))
+                got = split(line) or split(line, trimmed=True)
+                sure = n == 1 and (_whole(line) or split(line) is not None)
+                if got is not None and (sure or any("\n" in k for k in got)):
+                    del self.above[-n:]
+                    return got
+        return [self.above.pop().text.strip()]
 
-    def _discard(self) -> None:
+    def _discard(self, items: list[_Item] | None = None) -> None:
         """What turned out to be no key is text."""
-        self.answer.text += [line for _, line in self.before] + [f for frames in self.stacks for f in frames]
-        self.before, self.stacks, self.gap = [], [], False
+        for item in self.above if items is None else items:
+            self.answer.text += self.lines[item.at : item.end] if item.kind != "blank" else []
+        if items is None:
+            self.above = []
 
     # -- blocks --------------------------------------------------------------------------------------------
 
-    def _rows(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:
+    def _rows(self) -> list[re.Match[str]]:
         out = []
-        while self.at < len(self.lines) and (m := pattern.fullmatch(self.lines[self.at])):
+        while self.at < len(self.lines) and (m := blocks.ROW.fullmatch(self.lines[self.at])):
             out.append(m)
             self.at += 1
         return out
@@ -306,21 +394,24 @@ class _Reader:
     def _histogram(self) -> None:
         header = self.at
         self.at += 1
-        rows, whole = self._rows(blocks.ROW), True
+        rows, whole = self._rows(), True
         while self._elided():
             whole = False
             self.at += 1
-            rows += self._rows(blocks.ROW)
+            rows += self._rows()
         own = self._histogram_keys(header)
         try:
             h = blocks.guess([blocks.bucket(m) for m in rows], whole=whole)
         except ValueError as e:
-            self.answer.complaints.append(f"line {header + 1}: not a histogram: {e}")
+            column = getattr(e, "column", 1)
+            self.answer.complaints.append(f"line {header + 1}, column {column}: not a histogram: {e}")
             self.answer.text += self.lines[header : self.at]
         else:
             self.answer.rows.append(Row(own, h.agg, bounds=h.bounds, counts=h.counts))
+        if self.at >= len(self.lines) - 1:
+            self._torn(min(self.at + 1, len(self.lines)), "the last histogram has no end")
         self._discard()
-        self.last_histogram_ends = self.at
+        self.block_ends = self.at
 
     def _elided(self) -> bool:
         """Whether somebody cut buckets out here: a line of dots, and then more of them."""
@@ -328,26 +419,79 @@ class _Reader:
         return len(two) == 2 and bool(_ELISION.fullmatch(two[0]) and blocks.ROW.fullmatch(two[1]))
 
     def _histogram_keys(self, header: int) -> list[str]:
-        if self.stacks:
-            below = self.before.pop() if self.before and self.before[-1][0] == header - 1 else None
-            self.gap = False
-            return [*self._stack_keys(), *((keys(below[1]) or [below[1].strip()]) if below else [])]
-        last = self.before[-1][0] if self.before else None
-        if last is not None and header - last <= 2:
-            return self._early_keys()
-        if self.last_histogram_ends == header - 1 and not self.lines[header - 1].strip() and self.answer.rows:
-            # One blank line: the next histogram of a joined printa. Two: another aggregation.
-            return self.answer.rows[-1].keys
+        if self.row_ends == header and self.answer.rows:
+            return self.answer.rows[-1].keys  # the value before it has named them
+        above = self.above[-1] if self.above else None
+        if above and above.block:
+            return self._blocks([])
+        if above and above.kind == "line":
+            early = self._early(header)
+            return self._blocks(early) if self.above and self.above[-1].block else early
+        if above and above.kind == "blank" and above.end - above.at == 1:
+            before = self.above[-2] if len(self.above) > 1 else None
+            if before and before.kind == "line":
+                # A heading of the script's own, and a blank line.
+                self.above.pop()
+                return self._early(before.end)
+            if self.block_ends == header - 1 and self.answer.rows:
+                # One blank line: the next histogram of a joined printa. Two: another aggregation.
+                return self.answer.rows[-1].keys
         return []
 
-    def _table(self, pattern: re.Pattern[str]) -> None:
+    def _table(self) -> None:
         """-x agghist and -x aggpack: a line per key below one header."""
-        named = "key" in self.lines[self.at].split("Distribution")[0].split("min")[0]
+        header = self.lines[self.at]
+        pack = _PACK_HEADER.fullmatch(header)
+        width = header.find("key") + 3 if "key" in header else 0
         self.at += 1
         self._discard()
-        for m in self._rows(pattern):
-            own = [m["key"].strip()] if pattern is _HIST_ROW else self._pack_keys(m["head"]) if named else []
-            self.answer.rows.append(Row(own, "count" if pattern is _PACK_ROW else "", value=int(m["count"])))
+        found = []
+        while self.at < len(self.lines):
+            line = self.lines[self.at]
+            row = blocks.pack_row(line, width, len(pack[2])) if pack else blocks.hist_row(line, width)
+            if row is None:
+                break
+            found.append(row)
+            self.at += 1
+        for own, (_, count) in zip(packed([head for head, _ in found], width), found, strict=True):
+            self.answer.rows.append(Row(own, "count" if pack else "", value=count))
+        if self.at >= len(self.lines) - 1:
+            self._torn(min(self.at + 1, len(self.lines)), "the last table may have no end")
 
-    def _pack_keys(self, head: str) -> list[str]:
-        return re.split(r" {2,}", head.strip()) if head.strip() else []
+
+def _number(line: str) -> tuple[str, int] | None:
+    """Key part and value of a line that ends in a value column, None for another."""
+    m = _TAIL.search(line[-21:])
+    if not m:
+        return None
+    width = max(_VALUE, len(m[0]) + 1)
+    cut = len(line) - width
+    if cut < 0 or line[cut:] != " " * (width - len(m[0])) + m[0]:
+        return None
+    if cut % STRING and not line[:cut].strip():
+        return None  # an address that is a frame of a stack
+    return line[:cut], int(m[0])
+
+
+def _full(line: str) -> bool:
+    """Whether `line` is columns to its end, none of them trimmed."""
+    return line.startswith(" ") and bool(split(line))
+
+
+def _whole(line: str) -> bool:
+    """Whether a line of keys may be cut into columns: it is padded, or ends in an integer, or is one text anyway."""
+    return len(line) < STRING or line.endswith(" ") or line[-1].isdigit()
+
+
+def _lines(items: list[_Item]) -> list[str]:
+    return [line for item in items for line in (item.text.split("\n") if not item.block else [item.text])]
+
+
+def _text(data: bytes) -> str:
+    """A dumped string: to its first NUL if only NULs follow, as UTF-8; else all bytes in hexadecimal."""
+    body = data.rstrip(b"\0")
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return body.hex()
+    return text if text and "\0" not in text and (data != body or text.isprintable()) else data.hex()

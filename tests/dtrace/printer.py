@@ -91,9 +91,8 @@ def _block(labels: Sequence[str], counts: Sequence[int], span: tuple[int, int], 
 
 
 def quantize(counts: dict[int, int], normal: int = 1, **how: bool) -> str:
-    """`counts` by the bucket's label: 0 and ± powers of two to 2^62 (and -2^63)."""
-    lows = [-(2**i) for i in range(63, -1, -1)] + [0] + [2**i for i in range(63)]
-    lows[0] = -(2**63) + 1  # DTRACE_QUANTIZE_BUCKETVAL of the first
+    """`counts` by the bucket's label: 0 and ± powers of two to 2^62."""
+    lows = [-(2**i) for i in range(62, -1, -1)] + [0] + [2**i for i in range(63)]
     data = [counts.get(low, 0) for low in lows]
     zero = lows.index(0)
     return _block([str(low) for low in lows], data, _span(data, (zero - 1, zero + 1)), normal, **how)

@@ -155,7 +155,7 @@ def test_a_histogram_that_somebody_cut() -> None:
     assert [plain(r) for r in layout.parse(f"{head}{low}[...]\n{high}").rows] == [[["sshd"], {2: 7, 1024: 9}]]
     broken = layout.parse(f"{head}{high}{low}")
     assert not broken.rows
-    assert broken.complaints == ["line 2: not a histogram: the buckets do not rise: [1024, 2048, 1, 2]"]
+    assert broken.complaints == ["line 2, column 1: not a histogram: the buckets do not rise: [1024, 2048, 1, 2]"]
 
 
 @pytest.mark.parametrize("path", sorted(RECORDED.glob("*.stderr")), ids=lambda p: p.stem)
