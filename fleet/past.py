@@ -175,7 +175,7 @@ class Past:
         used = b.zone_swap.sum(axis=1)
         busy = b.cpu_user + b.cpu_sys
         zero = np.zeros(b.n)
-        return {
+        out: Columns = {
             "ncpu": np.full(b.n, n),
             "cpu_user": b.cpu_user,
             "cpu_sys": b.cpu_sys,
@@ -192,6 +192,9 @@ class Past:
             "page_out": zero,
             "uptime": (b.time + b.step - m.boot).astype(np.float64),
         }
+        if m.host.system == "freebsd":  # its tools tell no run queue
+            del out["run_queue"], out["blocked"]
+        return out
 
     def net_io(self, m: HostModel, b: Block) -> Columns:
         zero = np.zeros((b.n, len(m.host.nics)))
