@@ -62,7 +62,6 @@ class Listing:
         """A listing has come that nobody has shown yet."""
         self.states = States()
         self._next: dict[str, State] = {}
-        self._lines = 0
         self._zone = Config()
         self._rctl = ""
 
@@ -76,9 +75,9 @@ class Listing:
             return []
         closing = CLOSING.match(line)
         if closing:
-            found, lines, self._next, self._lines = self._next, self._lines, {}, 0
-            if closing[1] is not None and int(closing[1]) != lines:
-                raise ValueError(f"zoneadm: {lines} lines of {closing[1]}: the listing is not believed")
+            found, self._next = self._next, {}
+            if closing[1] is not None and int(closing[1]) != len(found):
+                raise ValueError(f"zoneadm: {len(found)} zones of {closing[1]}: the listing is not believed")
             if not found:
                 return []
             self.zones = found
@@ -87,6 +86,10 @@ class Listing:
             return self.states.see(self.zones, stamp)
         if line.startswith(("zone: ", "zone.", "NAME ")) or (self._rctl and PRCTL.match(line.strip())):
             return self._prctl(line)
+        if line.split()[:3] == ["ID", "NAME", "STATUS"]:
+            return []
+        if self._people(line.split()):
+            return []
         words = line.split(":")
         if len(words) < 4 or words[2] not in STATES:
             return None
@@ -94,9 +97,19 @@ class Listing:
             raise ValueError("zoneadm: the first field is neither an id nor -")
         # SmartOS and OmniOS show an id for installed zones too: it is kept for their next boot.
         zone = int(words[0]) if words[0] != "-" and words[2] in ALIVE else None
-        self._lines += 1
         self._next[words[1]] = State(zone, words[2], words[5] if len(words) > 5 else "", words[3])
         return []
+
+    def _people(self, words: list[str]) -> bool:
+        """A row of `zoneadm list -cv`: ID NAME STATUS PATH BRAND IP. It is shown; what it lacks is not gone."""
+        if not 4 <= len(words) <= 6 or words[2] not in STATES or not (words[0] == "-" or NUMBER.match(words[0])):
+            return False
+        zone = int(words[0]) if words[0] != "-" and words[2] in ALIVE else None
+        self.zones[words[1]] = State(zone, words[2], words[4] if len(words) > 4 else "", words[3])
+        if zone is not None:
+            self.names[zone] = words[1]
+        self.fresh = True
+        return True
 
     def _prctl(self, line: str) -> list[Batch] | None:
         zone, control = PRCTL_ZONE.match(line), PRCTL.match(line.strip())
