@@ -26,6 +26,7 @@ _PACK_MIN = re.compile(r"((?:< )?-?\d{1,20})$", re.A)
 _PACK_MAX = re.compile(r"(?:>= )?-?\d{1,20} *", re.A)
 
 _INDEX = {int(low): i for i, low in enumerate(BOUNDS_QUANTIZE)}
+_MOST_LEVELS = 65_535
 _ZERO = len(BOUNDS_QUANTIZE) - 1
 """Index of bucket 0 in 'quantize_signed'."""
 
@@ -77,14 +78,17 @@ def pack_row(line: str, width: int, marks: int) -> tuple[str, int] | None:
 
 
 def row(line: str) -> Bucket | None:
-    """The bucket that `line` prints, None if it is no such line."""
+    """The bucket that `line` prints, None if it is no such line. Raises ValueError as `bucket` does."""
     m = ROW.fullmatch(line)
     return bucket(m) if m else None
 
 
 def bucket(m: re.Match[str]) -> Bucket:
-    """The bucket of a match of ROW."""
-    return Bucket((m["end"] or "").strip(), int(m["low"]), int(m["count"]))
+    """The bucket of a match of ROW. Raises ValueError for numbers beyond 64 bits."""
+    low, count = int(m["low"]), int(m["count"])
+    if max(abs(low), abs(count + (count < 0))) >= 2**63:
+        raise ValueError(f"not of 64 bits: {low}, {count}")
+    return Bucket((m["end"] or "").strip(), low, count)
 
 
 def quantize(rows: list[Bucket], *, whole: bool = True) -> Histogram:
@@ -110,7 +114,9 @@ def quantize(rows: list[Bucket], *, whole: bool = True) -> Histogram:
 
 def linear(rows: list[Bucket], low: int, high: int, step: int) -> Histogram:
     """Of an lquantize(…, low, high, step). Raises ValueError for a bucket that it does not have."""
-    levels = (high - low) // step
+    levels = (high - low) // step if step > 0 else 0
+    if not 0 < levels <= _MOST_LEVELS:
+        raise ValueError(f"no lquantize({low}, {high}, {step})")
     counts = [0] * (levels + 2)
     for r in rows:
         i, rest = divmod(r.low - low, step)

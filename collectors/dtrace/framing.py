@@ -35,10 +35,11 @@ intervals of the standing question on a Solaris host::
     walltimestamp, nanoseconds since the epoch by the host's clock.
 ``begin N FROM TO`` … ``end N TO [FAULTS]``
     One interval, N counting from 1. Printed in one clause, so nothing stands between them but the answer of this
-    interval; an interval whose ``end`` carries another N or TO was cut and is dropped. An interval without events
-    has no ``key``. TO - FROM is the interval's true length: a host that is too busy (or, under Linux, too idle) to
-    fire its tick prints fewer and longer intervals, and no event is lost by it. FAULTS counts the interval's errors
-    of the program itself (dtrace:::ERROR).
+    interval; an interval that has no ``end``, or one with another N or TO, was cut and is dropped, and so is one
+    whose N is not above the last (N starts again after another ``start``). An interval without events has no
+    ``key``. TO - FROM is the interval's true length: a host that is too busy (or, under Linux, too idle) to fire its
+    tick prints fewer and longer intervals, and no event is lost by it; where the host's clock is set back, TO may lie
+    before FROM. FAULTS counts the interval's errors of the program itself (dtrace:::ERROR).
 ``key KEY… AGG``
     One aggregated row. A string key is ``LENGTH:TEXT``, length in bytes, so that it may hold blanks, newlines and
     anything else (``0:`` is the empty string); an integer key is ``#-5``. AGG is either ``quantize`` (or
@@ -58,6 +59,7 @@ The command is recognised by the comment that its program starts with, ``/* zone
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 
@@ -68,9 +70,14 @@ from frames.questions import Question
 from frames.schemas import bounds
 
 SOURCE = "dtrace"
-_SCALAR = re.compile(r"(count|sum|avg|min|max|stddev)=(-?\d+)")
-_KEY = re.compile(r"#(-?\d+) |(\d{1,6}):")
-_BUCKETS = re.compile(r"quantize|lquantize -?\d+ -?\d+ \d+|stack")
+_SCALAR = re.compile(r"(count|sum|avg|min|max|stddev)=(-?\d{1,20})", re.A)
+_KEY = re.compile(r"#(-?\d{1,20}) |(\d{1,6}):", re.A)
+_BUCKETS = re.compile(r"quantize|lquantize -?\d{1,10} -?\d{1,10} \d{1,10}|stack", re.A)
+_BEGIN = re.compile(r"(\d{1,18}) (\d{1,20}) (\d{1,20})", re.A)
+_END = re.compile(r"(\d{1,18}) (\d{1,20})(?: (\d{1,18}))?", re.A)
+_LONGEST_KEY = 8192
+_MOST_LINES = 4096
+"""Lines of one block, and devices with another name."""
 _MAX_ROWS = 10_000
 """Keys of one interval; more are dropped and counted."""
 
@@ -110,25 +117,41 @@ class _Interval:
     surplus: int = 0
 
 
+class _Damage(ValueError):
+    """What cannot be, and its column (from 1) in the line."""
+
+    def __init__(self, why: str, column: int = 1) -> None:
+        self.column = column
+        super().__init__(why)
+
+
 def _take(text: str, at: int) -> tuple[str, int] | None:
     """The key at `at` and the place after it, None when `text` ends before the key does.
 
     A byte that is no UTF-8 was decoded to U+FFFD, which stands for one to three bytes: then the key ends at the
     first place that its length allows and where a blank follows.
-    Raises ValueError if there is no key at `at`.
+    Raises _Damage if there is no key at `at`.
     """
     m = _KEY.match(text, at)
     if not m:
-        raise ValueError("no key where one should stand")
+        raise _Damage("no key where one should stand", at + 1)
     if m[1]:
         return m[1], m.end()
-    length, least, most, i = int(m[2]), 0, 0, m.end()
+    length, rest = int(m[2]), text[m.end() :].encode("utf-8", "replace")
+    if len(rest) <= length:
+        return None
+    if "\ufffd" not in text:
+        key = rest[:length].decode("utf-8", "ignore")
+        if rest[length] != ord(" "):
+            raise _Damage("a key is longer than its length says", m.end() + len(key) + 1)
+        return key, m.end() + len(key) + 1
+    least, most, i = 0, 0, m.end()
     while not (least <= length <= most and text.startswith(" ", i)):
         if least > length:
-            raise ValueError("a key is longer than its length says")
+            raise _Damage("a key is longer than its length says", i + 1)
         if i >= len(text):
             return None
-        n = len(text[i].encode())
+        n = len(text[i].encode("utf-8", "replace"))
         least += 1 if text[i] == "\ufffd" else n
         most += n
         i += 1
@@ -154,6 +177,8 @@ class FrameParser:
         self._agg = ""
         self._block: list[str] = []
         self._drops = 0.0
+        self._last = 0
+        """Number of the last interval that began."""
         self.running = False
         """BEGIN has fired: every probe is attached."""
         self.pid: int | None = None
@@ -169,18 +194,25 @@ class FrameParser:
         if n:
             self._drops += n
         elif line.strip():
-            self.complaints = [*self.complaints[-4:], line]
+            self._complain(line[:500])
+
+    def _complain(self, why: str) -> None:
+        self.complaints = [*self.complaints[-4:], why]
 
     def feed(self, line: str, at: float) -> list[Batch]:
+        """The batch of the interval that `line` ends. Raises ParseError, and the interval under way is lost."""
         self._line_no += 1
         try:
             return self._feed(line)
         except ValueError as e:
             self._interval = self._key = None
-            self._agg = ""
-            if isinstance(e, ParseError):
-                raise
-            raise ParseError(SOURCE, self.ctx.host, self._line_no, line, str(e)) from e
+            self._agg, self._block = "", []
+            if line.startswith("zs1 begin "):
+                # What was not ended must not take the next interval with it.
+                with contextlib.suppress(ValueError):
+                    self._feed(line)
+            column = getattr(e, "column", 1)
+            raise ParseError(SOURCE, self.ctx.host, self._line_no, line, str(e), column) from e
 
     def idle(self, at: float) -> list[Batch]:
         return []
@@ -192,47 +224,82 @@ class FrameParser:
     def _feed(self, line: str) -> list[Batch]:
         if self._key is not None:
             # A raw newline within a string key.
-            self._head(self._key + "\n" + line)
+            self._head(self._key + "\n" + line, line)
+            return []
+        if line.startswith("dtrace: "):
+            self.error(line, 0.0)  # stderr on the same channel
             return []
         if self._agg:
-            if line.startswith("zs1 yek"):
-                self._close(line[8:])
-            else:
-                self._block.append(line)
+            self._in_block(line)
             return []
         word, _, rest = line[4:].partition(" ") if line.startswith("zs1 ") else ("", "", "")
         if word == "key" and self._interval:
-            self._head(rest)
+            self._head(rest, line)
         elif word == "begin":
-            number, _, to = rest.split(" ")
-            self._interval = _Interval(int(number), int(to))
+            self._begin(rest)
         elif word == "end" and self._interval:
-            interval, self._interval = self._interval, None
-            number, to, *faults = rest.split(" ")
-            if (int(number), int(to)) != (interval.number, interval.to):
-                raise ValueError("the interval's begin and end differ: lines were lost")
-            return [self._batch(interval, sum(map(int, faults)))]
+            return [self._end(rest)]
         elif word == "alias":
-            device, name = rest.split(" ", 1)
+            device, _, name = rest.partition(" ")
+            if not name or len(self._alias) >= _MOST_LINES:
+                raise _Damage("no alias", 5)
             self._alias[device] = name
         elif word == "start":
-            self.running = True
+            self.running, self._last = True, 0
             pid = rest.rsplit(" ", 1)[-1]
-            self.pid = int(pid) if rest.count(" ") == 2 and pid.isdigit() else None
+            self.pid = int(pid) if rest.count(" ") == 2 and re.fullmatch(r"\d{1,10}", pid, re.A) else None
         return []
 
-    def _head(self, text: str) -> None:
+    def _begin(self, rest: str) -> None:
+        unended, self._interval = self._interval, None
+        m = _BEGIN.fullmatch(rest)
+        if not m:
+            raise _Damage("not the begin of an interval", 5)
+        if int(m[1]) <= self._last:
+            raise _Damage(f"interval {m[1]} after {self._last}", 11)
+        self._last = int(m[1])
+        self._interval = _Interval(self._last, int(m[3]))
+        if unended:
+            self._complain(f"interval {unended.number} has no end")
+
+    def _end(self, rest: str) -> Batch:
+        interval, self._interval = self._interval, None
+        m = _END.fullmatch(rest)
+        if not interval or not m or (int(m[1]), int(m[2])) != (interval.number, interval.to):
+            raise _Damage("the interval's begin and end differ: lines were lost", 5)
+        return self._batch(interval, int(m[3] or 0))
+
+    def _in_block(self, line: str) -> None:
+        """A line of a histogram or a stack."""
+        if line.startswith("zs1 yek"):
+            self._close(line[8:])
+        elif line.startswith("zs1 ") or len(self._block) >= _MOST_LINES:
+            raise _Damage(f"a {self._agg.partition(' ')[0]} without end")
+        elif self._agg == "stack":
+            self._block.append(line)
+        elif line.strip() and not blocks.HEADER.fullmatch(line):
+            if not blocks.ROW.fullmatch(line):
+                raise _Damage("not a bucket", len(line) - len(line.lstrip()) + 1)
+            self._block.append(line)
+
+    def _head(self, text: str, line: str) -> None:
         """A key line's text after ``zs1 key``; waits for more lines while a key is not whole."""
         self._key, at, keys = None, 0, []
-        while not (_SCALAR.fullmatch(text, at) or _BUCKETS.fullmatch(text, at)):
-            if len(text) > 8192:
-                raise ValueError("a key without end")
-            got = _take(text, at)
-            if got is None:
-                self._key = text
-                return
-            key, at = got
-            keys.append(key)
+        # Columns are told of `line`, the last of the lines that `text` was put together from.
+        shift = len(line) - len(text)
+        try:
+            while not (_SCALAR.fullmatch(text, at) or _BUCKETS.fullmatch(text, at)):
+                if len(text) > _LONGEST_KEY:
+                    raise _Damage("a key without end")
+                got = _take(text, at)
+                if got is None:
+                    self._key = text
+                    return
+                key, at = got
+                keys.append(key)
+        except _Damage as e:
+            e.column = max(1, e.column + shift)
+            raise
         self._keys = keys
         if m := _SCALAR.fullmatch(text, at):
             self._add(_Row(keys, m[1], value=float(m[2])))
@@ -244,17 +311,11 @@ class FrameParser:
         if agg == "stack":
             m = _SCALAR.fullmatch(tail)
             if not m:
-                raise ValueError("a stack without its value")
+                raise _Damage("a stack without its value", 9)
             frames = [f.strip() for f in self._block if f.strip()]
             self._add(_Row([*self._keys, "\n".join(frames)], m[1], value=float(m[2])))
             return
-        buckets = []
-        for line in self._block:
-            bucket = blocks.row(line)
-            if bucket:
-                buckets.append(bucket)
-            elif line.strip() and not blocks.HEADER.fullmatch(line):
-                raise ValueError(f"not a bucket: {line.strip()!r}")
+        buckets = [bucket for line in self._block if (bucket := blocks.row(line))]
         kind, *numbers = agg.split(" ")
         h = blocks.linear(buckets, *map(int, numbers)) if kind == "lquantize" else blocks.quantize(buckets)
         self._add(_Row(self._keys, h.agg, bounds=h.bounds, counts=h.counts))

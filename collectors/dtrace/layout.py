@@ -140,7 +140,7 @@ class _Reader:
         self.row_ends = -1
         """Line after the last row of values."""
         self.block_ends = -1
-        """Line after the last block of buckets, and after the values that followed it."""
+        """Line after the last block of buckets."""
         self.shape: tuple[int, int] | None = None
         """Of the last row with a stack: place of the first stack, number of keys."""
         self.stackless: list[list[str]] = []
@@ -257,7 +257,7 @@ class _Reader:
         if below and not head:
             # Right below a histogram: further aggregations of the same printa.
             self._add(self.answer.rows[-1].keys, found)
-            self.block_ends = self.row_ends = self.at + 1
+            self.row_ends = self.at + 1
             return True
         own = self._own(head)
         if own is None:
@@ -340,7 +340,8 @@ class _Reader:
             if self.shape and len(own) == self.shape[1] - 1 and above.end - above.at == 1:
                 own.insert(self.shape[0], "")
             else:
-                self.stackless = [*self.stackless, own] if above.end - above.at == 1 else [own]
+                self.stackless = self.stackless if above.end - above.at == 1 else []
+                self.stackless.append(own)
         elif above:
             self.shape, self.stackless = None, []
         return own

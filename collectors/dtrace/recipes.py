@@ -37,6 +37,8 @@ class Recipe:
     fire_if: str = ""
     value: str = ""
     first: tuple[str, ...] = ()
+    function: str = ""
+    """The field that is the probes' function: where a question fixes it, no other probe is enabled."""
     cost: str = "low"
     """low: events of a disk or a connection. medium: thousands a second. high: every system call or dispatch."""
 
@@ -380,6 +382,7 @@ def _threads() -> Iterator[Recipe]:
                 enter_if="pid != $pid",
                 fire_if="pid != $pid",
                 fields={"syscall": "probefunc", **who, **CPU, **TOOK, **WHEN},
+                function="syscall",
                 cost="high",
             ),
             Recipe(
