@@ -109,6 +109,8 @@
       to = String(Math.round(centre * 1000 + width / 2));
     }
     const home = zs.homeRange();
+    // What is no time is said once and leaves the URL.
+    state.refused = [from, to].find((e) => e && zs.resolve(e) === null) || (q.get("tz") && !zs.goodZone(q.get("tz")) ? q.get("tz") : "");
     state.from = from && zs.resolve(from) !== null ? from : home.from;
     state.to = to && zs.resolve(to) !== null ? to : from ? "now" : home.to;
     const [a, b] = zs.range();

@@ -45,7 +45,7 @@
     const box = h("div", "zs-said", text);
     box.setAttribute("role", "status");
     document.body.append(box);
-    setTimeout(() => box.remove(), 2500);
+    setTimeout(() => box.remove(), Math.max(2500, 60 * text.length));
   };
   zs.copy = (text, what) => {
     const done = () => zs.say(`${what} copied`);

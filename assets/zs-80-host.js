@@ -40,6 +40,14 @@
     reasons.dataset.state = d.state;
   });
 
+  // A page that waits for a host or a pair is laid anew once there is one.
+  zs.view("heard", (el, d) => {
+    if (d.ready && !el.zsGone) {
+      el.zsGone = true;
+      setTimeout(() => location.reload(), 200);
+    }
+  });
+
   const fill = (el, words) => {
     el.hidden = !words;
     zs.text(el, words || "");

@@ -66,6 +66,11 @@
     if (!changed && !moved) return;
     if (moved) zs.unhover();
     if (changed && !moved) zs.rereadState();
+    if (zs.state.refused) {
+      zs.say(`“${zs.state.refused}” is no time or zone; showing ${zs.rangeText()} ${zs.zone()}`);
+      zs.state.refused = "";
+      zs.saveState(false);
+    }
     zs.findTop();
     if (zs.panels.size || zs.views.size || document.querySelector(".zs-badge")) {
       zs.connect();

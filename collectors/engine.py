@@ -622,6 +622,6 @@ def pairs_fact(inventory: Inventory) -> dict[str, list[Any]]:
         "time": [now] * len(inventory.pairs),
         "host": [p.source for p in inventory.pairs],
         "fact": [f"pair:{i}" for i in range(len(inventory.pairs))],
-        "value": [json.dumps(p.model_dump()) for p in inventory.pairs],
+        "value": [json.dumps(p.model_dump(mode="json")) for p in inventory.pairs],
         "fix": [""] * len(inventory.pairs),
     }

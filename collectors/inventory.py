@@ -9,10 +9,11 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from collectors.base import OS
 from collectors.links.base import LinkOptions
@@ -108,6 +109,21 @@ class Pair(BaseModel):
     source_pool: str = Field("", description="pool on the source")
     target_pool: str = Field("", description="pool on the target")
     datasets: list[str] = Field([], description="datasets that move; all below the source pool where left out")
+    begin: datetime | None = Field(None, description="when its copies are planned to begin; UTC where no zone is named")
+    end: datetime | None = Field(None, description="when they are planned to be complete")
+
+    @field_validator("begin", "end")
+    @classmethod
+    def _zoned(cls, at: datetime | None) -> datetime | None:
+        return at.replace(tzinfo=UTC) if at and at.tzinfo is None else at
+
+    @model_validator(mode="after")
+    def _planned(self) -> Pair:
+        if self.source == self.target:
+            raise ValueError(f"source and target are the same host, {self.source!r}")
+        if self.begin and self.end and self.end <= self.begin:
+            raise ValueError("the plan ends before it begins")
+        return self
 
 
 class Inventory(BaseModel):
@@ -136,8 +152,13 @@ def load(path: Path, known_sources: Iterable[str] = ()) -> Inventory:
 
     defaults = raw.pop("defaults", {})
     hosts = raw.get("hosts", {})
-    if not isinstance(defaults, dict) or not isinstance(hosts, dict):
-        raise InventoryError(path, 0, "hosts", "defaults and hosts are tables")
+    for name, value in (("defaults", defaults), ("hosts", hosts)):
+        if not isinstance(value, dict):
+            raise InventoryError(
+                path, _line(text, (name,)), name, f"is a table: write [{name}], not {name} = {value!r}"
+            )
+    if isinstance(raw.get("pairs"), dict):
+        raise InventoryError(path, _line(text, ("pairs",)), "pairs", "each pair is one of a list: write [[pairs]]")
     for name, host in hosts.items():
         if not NAME.fullmatch(name):
             raise InventoryError(

@@ -287,6 +287,10 @@ class Live:
             self._add_events(self.store.events(now - 86400, now + 60))
             for row in self.store.latest("links", within=7 * 86400).to_dict("records"):
                 self.hosts.setdefault(row["host"], Host(row["host"]))
+            # A history that no collector of this release has written still has hosts.
+            days = self.store.window("host_load", now - 30 * 86400, now + 60, points=30, columns=["ncpu"])
+            for name in days["host"].unique():
+                self.hosts.setdefault(str(name), Host(str(name)))
 
     async def follow(self, folder: Path, tails: Sequence[str] = ()) -> None:
         """Follows the tails of `folder` and `tails` until cancelled; waits for a collector that is not there yet."""

@@ -381,7 +381,8 @@ class Hub:
             for id, panel, query, points in watch.panels
         }
         client.views = {id: (json.dumps([name, json.loads(canonical(q))]), "") for id, name, q in watch.views}
-        client.want = [id for id, *_ in watch.panels]
+        # A panel with a long time of its own costs most and is looked at last.
+        client.want = [id for id, panel, *_ in sorted(watch.panels, key=lambda p: p[1].span > 0)]
         client.event_index = self.live.events[-1].index if self.live.events else 0
         client.fill_wake.set()
 

@@ -11,12 +11,14 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from fleet import control
-from fleet.scenario import SCENARIOS
+from fleet.scenario import SCENARIOS, Scenario, scenario
 from fleet.server import USER, Keys, keys
 from fleet.site import ESTATE, Site, site_of
 
@@ -105,7 +107,8 @@ class Fleet:
                 self.stop()
                 raise FleetError(f"a fleet process ended with {child.poll()} before its ports were open")
             self.ports.update(json.loads(line))
-        write_files(self.folder, site, self.ports, made, self.weak, self.sources, self.options)
+        plans = planned(scenario(self.scenario, self.start_time, site, self.offset))
+        write_files(self.folder, site, self.ports, made, self.weak, self.sources, self.options, plans)
         return self
 
     def stop(self) -> None:
@@ -156,10 +159,22 @@ def _toml(value: Any) -> str:
     return json.dumps(value)
 
 
+def planned(what: Scenario) -> dict[tuple[str, str], tuple[datetime, datetime]]:
+    """(source, target) -> the plan of the night, which counted on quicker copies than there are."""
+    out = {}
+    for pair in {(s.source, s.target) for s in what.streams}:
+        mine = [s for s in what.streams if (s.source, s.target) == pair]
+        begin = min(s.began for s in mine) // 1800 * 1800
+        end = begin + max(0.8 * s.total / s.rate for s in mine) // 900 * 900
+        out[pair] = (datetime.fromtimestamp(begin, UTC), datetime.fromtimestamp(end, UTC))
+    return out
+
+
 def write_files(
     folder: Path, site: Site, ports: dict[str, int], made: dict[str, Keys], weak: tuple[str, ...],
     sources: tuple[str, ...],
     options: dict[str, Any],
+    plans: Mapping[tuple[str, str], tuple[datetime, datetime]],
 ) -> None:  # fmt: skip
     """known_hosts and hosts.toml of a fleet whose ports are known."""
     known = []
@@ -190,4 +205,6 @@ def write_files(
             f"source_pool = {_toml(p.source_pool)}", f"target_pool = {_toml(p.target_pool)}",
             f"datasets = {_toml(p.datasets)}",
         ]  # fmt: skip
+        for key, at in zip(("begin", "end"), plans.get((p.source, p.target), ()), strict=False):
+            lines.append(f"{key} = {at:%Y-%m-%dT%H:%M:%SZ}")
     (folder / "hosts.toml").write_text("\n".join(lines) + "\n")

@@ -51,9 +51,27 @@ def _vital(name: str) -> str:
     return "zs-vital" if name in PHONE else "zs-vital zs-not-phone"
 
 
+def unknown_host(live: Live, name: str) -> Page | None:
+    """What stands where a host's page would: those there are; it gives way once the host is heard of. None for a host
+    that is known."""
+    if name in live.hosts:
+        return None
+    links = [html.A(h, href=host_path(h), className="zs-button") for h in sorted(live.hosts)]
+    said = (
+        "Those heard of:" if links else "No host has been heard of yet. Start a collector: zonescope collect hosts.toml"
+    )
+    body = html.Div(
+        [html.H2(f"No host is called {name}"), html.P(said), html.Div(links, className="zs-choices")],
+        className="zs-nothing",
+    )
+    return Page(name, [body, view_shell("heard", {"of": "host", "name": name})], ranged=False)
+
+
 @page("/host/<name>", nav="Host", home=first)
 def host(url: Url) -> Page:
     name = url.args["name"]
+    if (unknown := unknown_host(url.live, name)) is not None:
+        return unknown
     query = {"host": name}
     source, subtitle, cost = latency_source(url.live, name)
     lanes = lanes_height(url.live, name)

@@ -13,7 +13,7 @@ from dash import html
 from dashboard.live import Live
 from dashboard.pages import Page, Url, page
 from dashboard.pages.host import first as worst_host
-from dashboard.pages.host import latency_source
+from dashboard.pages.host import latency_source, unknown_host
 from dashboard.shell import attrs, panel_shell, view_shell
 
 COMPARE: dict[str, tuple[str, float]] = {
@@ -51,6 +51,8 @@ def _column(live: Live, host: str, shift: float, word: str, tag: str) -> html.Di
 @page("/investigate/<host>/<compare>", nav="Investigate", home=home)
 def investigate(url: Url) -> Page:
     host = url.args["host"]
+    if (unknown := unknown_host(url.live, host)) is not None:
+        return unknown
     chosen = url.args["compare"] if url.args["compare"] in COMPARE else "alone"
     word, shift = COMPARE[chosen]
     hosts = html.Div(
@@ -105,5 +107,8 @@ def investigate_any(url: Url) -> Page:
     """`?host=ms2`, as a panel's menu links here; without one, the host that most needs a look."""
     host = url.query.get("host") or worst_host(url.live).removeprefix("/host/")
     if not host:
-        return Page("Investigate", [html.Div([html.P("No host has been heard of yet.")], className="zs-nothing")])
+        body = html.Div(html.P("No host has been heard of yet. This page goes on by itself."), className="zs-nothing")
+        return Page("Investigate", [body, view_shell("heard", {"of": "hosts"})], ranged=False)
+    if (unknown := unknown_host(url.live, host)) is not None:
+        return unknown
     return investigate(Url(url.path, {"host": host, "compare": "alone"}, url.query, url.live))

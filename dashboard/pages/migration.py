@@ -7,8 +7,10 @@ from typing import Any
 from dash import html
 
 from dashboard.pages import Page, Url, host_path, page
-from dashboard.panels.migration import Pair, pairs
+from dashboard.panels.migration import Pair, pairs, worst_first
 from dashboard.shell import panel_shell, view_shell
+
+PLAN = "bytes of all streams; hollow = plan, solid = actual, dashed = forecast, hatched = span of its end"
 
 
 def _query(pair: Pair) -> dict[str, Any]:
@@ -42,12 +44,14 @@ def migration(url: Url) -> Page:
     if not found:
         body = html.Div(
             [
-                html.H2("No pair is named in hosts.toml"),
-                html.P("Add [[pairs]] with source and target to see a migration's progress; see docs/hosts-file.md."),
+                html.H2("No pair is named in hosts.toml" if url.live.hosts else "No collector has been heard of yet"),
+                html.P("Add [[pairs]] with source and target to see a migration's progress; see docs/hosts-file.md.")
+                if url.live.hosts
+                else html.P(["Start one: ", html.Code("zonescope collect hosts.toml")]),
             ],
             className="zs-nothing",
         )
-        return Page("Migration", [body], ranged=False)
+        return Page("Migration", [body, view_shell("heard", {"of": "pairs"})], ranged=False)
     chosen = next((p for p in found if str(p.index) == url.query.get("pair")), found[0])
     rows = [
         html.Article(
@@ -57,7 +61,7 @@ def migration(url: Url) -> Page:
             ],
             className="zs-pair",
         )
-        for p in found
+        for p in worst_first(url.live, found)
     ]
     tabs = [
         html.A(
@@ -70,9 +74,30 @@ def migration(url: Url) -> Page:
     hosts = sorted({h for p in found for h in (p.source, p.target)})
     lower = html.Div(
         [
-            html.Section(
-                [html.H2("Log of the night", className="zs-panel-title"), view_shell("events_log", {"host": hosts})],
-                className="zs-panel",
+            html.Div(
+                [
+                    html.Section(
+                        [
+                            html.Header(
+                                [
+                                    html.H2("Plan and actual", className="zs-panel-title"),
+                                    html.Span(PLAN, className="zs-panel-sub"),
+                                ],
+                                className="zs-panel-head",
+                            ),
+                            view_shell("migration_plan", {}),
+                        ],
+                        className="zs-panel",
+                    ),
+                    html.Section(
+                        [
+                            html.H2("Log of the night", className="zs-panel-title"),
+                            view_shell("events_log", {"host": hosts}),
+                        ],
+                        className="zs-panel",
+                    ),
+                ],
+                className="zs-column",
             ),
             html.Section(
                 [html.H2("Go or no-go", className="zs-panel-title"), view_shell("migration_checks", {})],

@@ -17,19 +17,7 @@ def host_head(live: Live, query: Query, at: float | None) -> dict[str, Any]:
     """{host, state, word, icon, sentence, facts: [..], reasons: [{state, icon, what, detail, object, since}]}; for
     the past only what does not change."""
     name = str(query.get("host", ""))
-    host = live.host(name)
     verdict = verdicts(live).get(name) if at is None else None
-    if host is None:
-        known = ", ".join(sorted(live.hosts)[:8]) or "none"
-        return {
-            "host": name,
-            "state": "stale",
-            "word": "",
-            "icon": "stale",
-            "facts": [],
-            "reasons": [],
-            "sentence": f"No host is called so; known are {known}",
-        }
     return {
         "host": name,
         "state": verdict.state if verdict else "",
@@ -39,6 +27,17 @@ def host_head(live: Live, query: Query, at: float | None) -> dict[str, Any]:
         "reasons": [r.wire() for r in verdict.reasons] if verdict else [],
         "facts": facts(live, name),
     }
+
+
+@view("heard")
+def heard(live: Live, query: Query, at: float | None) -> dict[str, Any]:
+    """{ready}: whether what a page waits for is there: `of` hosts, pairs or the host `name`; it is laid anew then."""
+    of = query.get("of")
+    if of == "host":
+        return {"ready": str(query.get("name")) in live.hosts}
+    if of == "pairs":
+        return {"ready": any(f.startswith("pair:") for h in list(live.hosts.values()) for f in tuple(h.facts))}
+    return {"ready": bool(live.hosts)}
 
 
 @view("host_lacks")

@@ -7,8 +7,9 @@ needs nothing of the tool that copies: bytes of the dataset on the target agains
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -30,6 +31,7 @@ ICONS = {"stalled": "trouble", "stale": "stale", "sending": "play", "waiting": "
 
 RECENT = 300.0
 """The recent rate is that of the last 5 minutes; a stream without a byte in as long has stalled (zrepl#516)."""
+MINUTE = 60.0
 BACK = 12 * 3600.0
 """How far back the start of a copy is looked for, s."""
 DONE = 0.97
@@ -54,6 +56,9 @@ class Pair:
     source_pool: str
     target_pool: str
     datasets: tuple[str, ...]
+    begin: float | None = None
+    end: float | None = None
+    """The plan of hosts.toml, epoch seconds."""
 
     def on_target(self, dataset: str) -> str:
         """The dataset's name on the target: its pool replaced."""
@@ -80,6 +85,7 @@ def pairs(live: Live) -> list[Pair]:
                         p["source_pool"],
                         p["target_pool"] or p["source_pool"],
                         tuple(p["datasets"]),
+                        *(datetime.fromisoformat(p[k]).timestamp() if p.get(k) else None for k in ("begin", "end")),
                     )
                 )
             except (ValueError, KeyError, TypeError):
@@ -169,12 +175,26 @@ class Stream:
     still: float | None
     """Seconds without a byte."""
     why: str = ""
+    began: float | None = None
+    """The last sample before its first byte; None where it began before the look back, or not at all."""
+    grown: float | None = None
+    """Its newest byte."""
 
 
 def progress(times: np.ndarray, used: np.ndarray, total: float | None, now: float, name: str = "") -> Stream:
     """A stream from the target's used bytes over time (epoch seconds, ascending) and the source's newest.
 
-    Rates are differences over the recent window and since the copy began (the last sample before the first
+    See `_progress` for how it is judged.
+    """
+    s = _progress(times, used, total, now, name)
+    grown = np.flatnonzero(np.diff(used) > 0) if len(used) else np.empty(0, int)
+    if not len(grown):
+        return s
+    return replace(s, began=float(times[grown[0]]), grown=float(times[grown[-1] + 1]))
+
+
+def _progress(times: np.ndarray, used: np.ndarray, total: float | None, now: float, name: str) -> Stream:
+    """Rates are differences over the recent window and since the copy began (the last sample before the first
     growth); the ETA is the span between both, which is as honest as two samples of the past can be.
     """
     if not len(used):
@@ -209,11 +229,20 @@ def progress(times: np.ndarray, used: np.ndarray, total: float | None, now: floa
     return Stream(name, "sending", done, total, rate, mean, eta, still)
 
 
-_kept: WeakKeyDictionary[Live, dict[float | None, tuple[float, dict[int, list[Stream]]]]] = WeakKeyDictionary()
+@dataclass(frozen=True, slots=True)
+class Night:
+    """All streams as of one instant: pair index -> its streams, worst first, and the bytes of all over time."""
+
+    streams: dict[int, list[Stream]]
+    times: np.ndarray
+    done: np.ndarray
 
 
-def streams(live: Live, at: float | None = None) -> dict[int, list[Stream]]:
-    """Pair index -> its streams, worst first; made anew every 2 s."""
+_kept: WeakKeyDictionary[Live, dict[float | None, tuple[float, Night]]] = WeakKeyDictionary()
+
+
+def night(live: Live, at: float | None = None) -> Night:
+    """Every pair's streams; made anew every 2 s."""
     now = live.clock()
     kept = _kept.setdefault(live, {})
     if (found := kept.get(at)) and (at is not None or 0 <= now - found[0] < 2.0):
@@ -222,6 +251,8 @@ def streams(live: Live, at: float | None = None) -> dict[int, list[Stream]]:
     hosts = sorted({h for p in found_pairs for h in (p.source, p.target)})
     end = now if at is None else at
     out: dict[int, list[Stream]] = {}
+    grid = np.arange((end - BACK) // MINUTE * MINUTE, end + MINUTE, MINUTE)
+    done = np.zeros(len(grid))
     if hosts:
         frame = live.store.window(
             "dataset_usage",
@@ -238,44 +269,72 @@ def streams(live: Live, at: float | None = None) -> dict[int, list[Stream]]:
             frame = pd.concat([frame[frame["time"] < cut], newest], ignore_index=True)
         gone = {h for h in hosts if at is None and (host := live.host(h)) and not host.up(now)}
         for pair in found_pairs:
-            out[pair.index] = _of(pair, frame, end, gone)
+            out[pair.index], copied = _of(pair, frame, end, gone)
+            for times, used in copied:
+                # Between samples it has grown evenly; after the newest it is where it was last seen.
+                done += np.interp(grid, times, used, left=0.0)
     kept.clear()
-    kept[at] = (now, out)
-    return out
+    made = Night(out, grid, done)
+    kept[at] = (now, made)
+    return made
 
 
-def _of(pair: Pair, frame: pd.DataFrame, now: float, gone: set[str]) -> list[Stream]:
+def streams(live: Live, at: float | None = None) -> dict[int, list[Stream]]:
+    """Pair index -> its streams, worst first."""
+    return night(live, at).streams
+
+
+def rank(found: list[Stream]) -> int:
+    """Order of a pair on the page: that of its worst stream."""
+    return min((ORDER.index(s.state) for s in found), default=len(ORDER))
+
+
+def worst_first(live: Live, found: list[Pair]) -> list[Pair]:
+    """The pairs as the page lays them: the one that stops the night on top."""
+    by_pair = streams(live)
+    return sorted(found, key=lambda p: (rank(by_pair.get(p.index, [])), p.index))
+
+
+Copied = list[tuple[np.ndarray, np.ndarray]]
+"""Of each dataset: epoch seconds, bytes on the target, of its source at most."""
+
+
+def _of(pair: Pair, frame: pd.DataFrame, now: float, gone: set[str]) -> tuple[list[Stream], Copied]:
     at_source = frame[frame["host"] == pair.source].sort_values("time")
     at_target = frame[frame["host"] == pair.target].sort_values("time")
     names = pair.datasets or tuple(
         d for d in dict.fromkeys(at_source["dataset"]) if str(d).startswith(f"{pair.source_pool}/")
     )
-    out = []
+    out, copied = [], []
     for dataset in names:
         source = at_source[at_source["dataset"] == dataset]["used"].dropna()
         target = at_target[at_target["dataset"] == pair.on_target(dataset)].dropna(subset=["used"])
         total = float(source.iloc[-1]) if len(source) else None
         short = dataset.rpartition("/")[2]
-        s = progress(seconds(target), target["used"].to_numpy(float), total, now, short)
+        times, used = seconds(target), target["used"].to_numpy(float)
+        s = progress(times, used, total, now, short)
+        if total and len(used):
+            copied.append((times, np.minimum(used, total)))
         silent = [h for h in (pair.source, pair.target) if h in gone]
         if silent and s.state != "done":
-            s = Stream(short, "stale", s.done, s.total, s.rate, s.mean, s.eta, s.still, f"{silent[0]} is silent")
+            s = replace(s, state="stale", why=f"{silent[0]} is silent")
         out.append(s)
-    return sorted(out, key=lambda s: (ORDER.index(s.state), s.name))
+    return sorted(out, key=lambda s: (ORDER.index(s.state), s.name)), copied
 
 
 def _wire(s: Stream, now: float) -> dict[str, Any]:
-    eta, note = "–", ""
-    if s.state == "sending":
-        eta, note = _span(s.eta, now) if s.eta else ("no ETA", f"0 bytes for {units.span(s.still)}")
-    elif s.state == "stalled":
-        eta, note = "no ETA", f"0 bytes for {units.span(s.still)}"
+    note = ""
+    if s.state == "stalled" or (s.state == "sending" and not s.eta):
+        note = f"0 bytes for {units.span(s.still)}"
     elif s.state == "stale":
-        eta, note = (_span(s.eta, now)[0] if s.eta else "no ETA"), s.why
+        note = s.why
+    elif s.state == "sending":
+        note = _left(s.eta, now)
     elif s.state == "waiting":
         note = "nothing on the target yet"
     elif s.state == "done":
-        eta, note = "", f"unchanged for {units.span(s.still)}" if s.still else ""
+        over = s.total is not None and s.done is not None and s.done > s.total
+        note = f"source {units.text(s.total, 'B')}" if over else ""
     return {
         "name": s.name,
         "state": s.state,
@@ -285,19 +344,81 @@ def _wire(s: Stream, now: float) -> dict[str, Any]:
         "total": number(s.total),
         "rate": number(s.rate) if s.state in ("sending", "stalled") else None,
         "was": number(s.rate) if s.state == "stale" else None,
-        "eta": eta,
+        "eta": list(s.eta) if s.eta and s.state in ("sending", "stale") else None,
+        "since": s.grown if s.state in ("stalled", "done") else None,
         "note": note,
     }
 
 
-def _span(eta: tuple[float, float], now: float) -> tuple[str, str]:
-    """('03:31 to 03:51', 'in 50 min to 1 h 10 min')."""
-    early, late = (units.clock(t, seconds=False) for t in eta)
-    days = int((eta[1] - now) // 86400)
-    when = early if early == late else f"{early} to {late}" + (f" (+{days} d)" if days else "")
-    return when, f"in {units.span(eta[0] - now)} to {units.span(eta[1] - now)}" if early != late else (
-        f"in {units.span(eta[0] - now)}"
-    )
+def _left(eta: tuple[float, float] | None, now: float) -> str:
+    """'in 50 min to 1 h 10 min'."""
+    if not eta:
+        return ""
+    early, late = (units.span(max(0.0, t - now)) for t in eta)
+    return f"in {early}" + ("" if early == late else f" to {late}")
+
+
+@view("migration_plan")
+def migration_plan(live: Live, query: Query, at: float | None) -> dict[str, Any]:
+    """{now, begin, end, total, done: [[time, bytes]], eta, why, plan, rows: [{pair, name, state, begin, end, eta, plan,
+    word}], phases: [{time, until, text}]}: the bytes of all streams over time and when they will be there, each stream
+    beside its plan. Epoch seconds, bytes."""
+    now = live.clock() if at is None else at
+    found = night(live, at)
+    known = {p.index: p for p in pairs(live)}
+    rows = []
+    for index, mine in found.streams.items():
+        pair = known[index]
+        for s in mine:
+            rows.append(
+                {
+                    "pair": f"{pair.source} to {pair.target}",
+                    "name": s.name,
+                    "state": s.state,
+                    "word": WORDS[s.state],
+                    "begin": s.began,
+                    "end": s.grown if s.state in ("done", "stalled", "stale") else now if s.began else None,
+                    "eta": list(s.eta) if s.eta and s.state == "sending" else None,
+                    "plan": [pair.begin, pair.end] if pair.begin and pair.end else None,
+                }
+            )
+    every = [s for mine in found.streams.values() for s in mine]
+    total = sum(s.total or 0.0 for s in every)
+    began = [s.began for s in every if s.began]
+    plans = [(p.begin, p.end) for p in known.values() if p.begin and p.end]
+    eta, why = ends(every)
+    begin = min([*began, *(b for b, _ in plans if b > now - BACK)], default=now - 3600)
+    last = max([now + 1800, *(e for _, e in plans), *(eta or ())])
+    shown = (found.times >= begin - 900) & (found.times <= now + MINUTE)
+    times = np.append(found.times[shown], now)
+    done = np.append(found.done[shown], sum(min(s.done or 0.0, s.total or 0.0) for s in every))
+    thin = max(1, len(times) // 300)
+    phases = [e for e in _events(live, at, begin - 900, now + 60) if e["kind"] == "phase"]
+    return {
+        "now": now,
+        "begin": begin,
+        "end": min(last, now + BACK),
+        "total": number(total),
+        "done": [[float(t), float(v)] for t, v in zip(times[::-thin][::-1], done[::-thin][::-1], strict=True)],
+        "eta": list(eta) if eta else None,
+        "why": why,
+        "plan": [min(b for b, _ in plans), max(e for _, e in plans)] if plans else None,
+        "rows": rows,
+        "phases": [{k: e[k] for k in ("time", "until", "text", "host")} for e in phases][-12:],
+    }
+
+
+def ends(every: list[Stream]) -> tuple[tuple[float, float] | None, str]:
+    """When all streams will be there: (earliest, latest), or why that cannot be said."""
+    stuck = [s for s in every if s.state in ("stalled", "stale")]
+    if stuck:
+        return None, f"no ETA while {stuck[0].name} {'stalls' if stuck[0].state == 'stalled' else 'is stale'}"
+    if waiting := [s for s in every if s.state == "waiting"]:
+        return None, f"no ETA before {waiting[0].name} begins"
+    etas = [s.eta for s in every if s.state == "sending" and s.eta]
+    if etas:
+        return (max(e[0] for e in etas), max(e[1] for e in etas)), ""
+    return None, "all copied" if every and all(s.state == "done" for s in every) else ""
 
 
 @view("pair")
@@ -320,13 +441,15 @@ def pair_view(live: Live, query: Query, at: float | None) -> dict[str, Any]:
             else live.store.window("zpool_iostat", at - TXG, at, where=where, columns=[column])
         )
         rates.append(number(float(frame.groupby("time")[column].sum(min_count=1).mean())) if len(frame) else None)
+    found = streams(live, at).get(index, [])
     return {
         "name": pair.name,
         "source": pair.source,
         "target": pair.target,
         "out": rates[0],
         "in": rates[1],
-        "streams": [_wire(s, now) for s in streams(live, at).get(index, [])],
+        "streams": [_wire(s, now) for s in found],
+        "rank": rank(found),
     }
 
 
@@ -340,6 +463,8 @@ class Check:
     what: str
     state: Literal["pass", "fail", "waiting"]
     detail: str
+    since: float | None = None
+    """Epoch seconds, where it fails and that is known."""
 
 
 def checks(live: Live, at: float | None = None) -> list[Check]:
@@ -358,12 +483,21 @@ def checks(live: Live, at: float | None = None) -> list[Check]:
         for r in (told[h].reasons if h in told else ())
         if r.state == "bad"
     ]
-    out.append(Check("Targets healthy", "fail" if bad else "pass", "; ".join(bad[:2]) or ", ".join(targets)))
+    ill = [r.since for h in targets for r in (told[h].reasons if h in told else ()) if r.state == "bad" and r.since]
+    out.append(
+        Check(
+            "Targets healthy",
+            "fail" if bad else "pass",
+            "; ".join(bad[:2]) or ", ".join(targets),
+            min(ill, default=None),
+        )
+    )
     every = [s for p in found for s in by_pair.get(p.index, [])]
     still = [s for s in every if s.state == "stalled"]
     moving = sum(s.state == "sending" for s in every)
     detail = "; ".join(f"{s.name}: 0 bytes for {units.span(s.still)}" for s in still) or f"{moving} moving"
-    out.append(Check("All streams move", "fail" if still else "pass", detail))
+    stood = min((s.grown for s in still if s.grown), default=None)
+    out.append(Check("All streams move", "fail" if still else "pass", detail, stood))
     left = [s for s in every if s.state != "done"]
     out.append(
         Check(
@@ -379,13 +513,15 @@ def checks(live: Live, at: float | None = None) -> list[Check]:
 
 
 def _links(live: Live, found: list[Pair], now: float) -> Check:
-    silent = []
+    silent, heard = [], []
     for name in dict.fromkeys(h for p in found for h in (p.source, p.target)):
         host = live.host(name)
         if host is None or not host.up(now):
             age = host.silent(now) if host else None
+            heard += [host.newest] if host and host.newest else []
             silent.append(f"{name} silent for {units.span(age)}" if age is not None else f"{name} was never heard of")
-    return Check("Both ends are heard", "fail" if silent else "pass", "; ".join(silent) or "all hosts of all pairs")
+    text = "; ".join(silent) or "all hosts of all pairs"
+    return Check("Both ends are heard", "fail" if silent else "pass", text, min(heard, default=None))
 
 
 def _room(live: Live, found: list[Pair], by_pair: Mapping[int, list[Stream]], at: float | None) -> Check:
@@ -437,11 +573,18 @@ def _snapshots(live: Live, found: list[Pair], now: float) -> Check:
 
 @view("migration_checks")
 def migration_checks(live: Live, query: Query, at: float | None) -> dict[str, Any]:
-    """{checks: [{what, state, word, icon, detail}]}"""
+    """{checks: [{what, state, word, icon, detail, since}]}"""
     words = {"pass": ("Pass", "check"), "fail": ("Fail", "trouble"), "waiting": ("Waiting", "waiting")}
     return {
         "checks": [
-            {"what": c.what, "state": c.state, "word": words[c.state][0], "icon": words[c.state][1], "detail": c.detail}
+            {
+                "what": c.what,
+                "state": c.state,
+                "word": words[c.state][0],
+                "icon": words[c.state][1],
+                "detail": c.detail,
+                "since": c.since if c.state == "fail" else None,
+            }
             for c in checks(live, at)
         ]
     }
@@ -449,22 +592,15 @@ def migration_checks(live: Live, query: Query, at: float | None) -> dict[str, An
 
 @view("migration_head")
 def migration_head(live: Live, query: Query, at: float | None) -> dict[str, Any]:
-    """{verdict, icon, state, detail, done, total, eta, note}: the page in one line."""
-    now = live.clock() if at is None else at
+    """{verdict, icon, state, detail, done, total, eta, why, since}: the page in one line; NO-GO since the oldest of the
+    failures that still hold."""
     found = checks(live, at)
     failed = sum(c.state == "fail" for c in found)
     waiting = sum(c.state == "waiting" for c in found)
     every = [s for rows in streams(live, at).values() for s in rows]
-    done = sum(s.done or 0.0 for s in every if s.total)
+    done = sum(min(s.done or 0.0, s.total) for s in every if s.total)
     total = sum(s.total or 0.0 for s in every)
-    stuck = [s.name for s in every if s.state in ("stalled", "stale")]
-    etas = [s.eta for s in every if s.state == "sending" and s.eta]
-    if stuck:
-        eta = f"no ETA while {stuck[0]} {'stalls' if any(s.state == 'stalled' for s in every) else 'is stale'}"
-    elif etas:
-        eta = _span((max(e[0] for e in etas), max(e[1] for e in etas)), now)[0]
-    else:
-        eta = "all copied" if every and all(s.state == "done" for s in every) else ""
+    eta, why = ends(every)
     state = "fail" if failed else "waiting" if waiting else "pass"
     return {
         "verdict": {"fail": "NO-GO", "waiting": "WAIT", "pass": "GO"}[state] if found else "",
@@ -475,7 +611,9 @@ def migration_head(live: Live, query: Query, at: float | None) -> dict[str, Any]
         else (f"{waiting} of {len(found)} checks wait" if waiting else f"all {len(found)} checks pass"),
         "done": number(done),
         "total": number(total),
-        "eta": eta,
+        "eta": list(eta) if eta else None,
+        "why": why,
+        "since": min((c.since for c in found if c.state == "fail" and c.since), default=None),
     }
 
 
@@ -485,13 +623,21 @@ def events_log(live: Live, query: Query, at: float | None) -> dict[str, Any]:
     end = live.clock() if at is None else at
     hosts = query.get("host") or []
     names = [hosts] if isinstance(hosts, str) else [str(h) for h in hosts]
-    if at is None:
-        found = [e.wire() for e in live.span_events(end - 86400, end + 60, names)]
-    else:
-        frame = live.store.events(end - 86400, end, **({"host": names} if names else {}))
-        found = [
-            {"time": t, "severity": r["severity"], "host": r["host"], "kind": r["kind"], "text": r["text"]}
-            for t, r in zip(seconds(frame), frame.to_dict("records"), strict=True)
-        ]
+    found = _events(live, at, end - 86400, end + 60 if at is None else end, names)
     found.sort(key=lambda e: -float(e["time"]))
     return {"events": found[: int(query.get("n", 12))]}
+
+
+def _events(live: Live, at: float | None, start: float, end: float, names: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Events of these hosts (none: of all): live ones, or as of `at` from the history."""
+    if at is None:
+        return [e.wire() for e in live.span_events(start, end, names)]
+    frame = live.store.events(start, end, **({"host": list(names)} if names else {}))
+    return [
+        {
+            **{k: r[k] for k in ("severity", "host", "kind", "text")},
+            "time": t,
+            "until": None if pd.isna(r.get("until")) else r["until"].timestamp(),
+        }
+        for t, r in zip(seconds(frame), frame.to_dict("records"), strict=True)
+    ]

@@ -47,6 +47,16 @@ target = "ms2"
         ("[hosts.ms1]\nport = 'a'\n", 2, "hosts.ms1.port", "integer"),
         ("[defaults]\n\nport = 99999\n[hosts.ms1]\n", 3, "defaults.port", "65535"),
         ("[hosts.a]\n[hosts.b]\nlink = 'telnet'\n", 3, "hosts.b.link", "paramiko"),
+        ("\ndefaults = 3\n[hosts.a]\n", 2, "defaults", "write [defaults]"),
+        ("[hosts.a]\n[pairs]\nsource = 'a'\n", 2, "pairs", "[[pairs]]"),
+        ("[hosts.a]\n[[pairs]]\nsource = 'a'\ntarget = 'a'\n", 2, "pairs.0", "the same host"),
+        (
+            "[hosts.a]\n[hosts.b]\n[[pairs]]\nsource = 'a'\ntarget = 'b'\nbegin = 2026-11-23T22:00:00Z\n"
+            "end = 2026-11-23T21:00:00Z\n",
+            3,
+            "pairs.0",
+            "ends before it begins",
+        ),
         ("[hosts.a]\n[[pairs]]\nsource = 'a'\ntarget = 'zz'\n", 4, "pairs.0.target", "no host of this file"),
         ("[hosts.a]\n[[pairs]]\nsource = 'a'\n", 2, "pairs.0.target", "is missing"),
         ("[hosts.a]\nsources = ['zpool_iostatt']\n", 2, "hosts.a.sources", "did you mean 'zpool_iostat'"),
