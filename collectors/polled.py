@@ -43,6 +43,7 @@ class Polled:
         self._line_no = 0
         self._first = 1
         self._lines: list[str] = []
+        self._framed = False
         self._refusing = False
         self._open = False
 
@@ -57,7 +58,7 @@ class Polled:
         raise NotImplementedError
 
     def opens(self, line: str) -> bool:
-        """Whether `line` begins another report; asked of every line, in order."""
+        """Whether `line` begins another report; asked of every line, in order, where no markers tell."""
         return False
 
     def bad(self, i: int, line: str, why: str, column: int = 1) -> ParseError:
@@ -75,12 +76,13 @@ class Polled:
                     self._lines, self._refusing = [], False
                 out = self._close()
                 if begin:
+                    self._framed = True
                     self.stamp = float(begin[1]) if re.fullmatch(r"[0-9]{9,11}", begin[1]) else None
                     self.local = _date(begin[2])
                 if torn:
                     raise ParseError(self.source, self.ctx.host, self._line_no, line, "the report before has no end")
                 return out
-        out = self._close() if self.opens(line) and self._lines else []
+        out = self._close() if not self._framed and self.opens(line) and self._lines else []
         if self._refusing:
             return out
         if not self._lines:

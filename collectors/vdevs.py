@@ -89,3 +89,27 @@ class Tree:
         self._paths.add(path)
         self._stack.append((depth, path))
         return Vdev(self._pool, path, name, kind, self._class or None)
+
+
+class Nest:
+    """Depths of rows that have lost their indentation, below one pool or section.
+
+    A group takes the disks that follow it; a `replacing` or `spare` stands in a group and takes the next two.
+    """
+
+    def __init__(self) -> None:
+        self._in_group, self._nested, self._waiting = False, 0, 0
+
+    def depth(self, name: str) -> int:
+        """1 for a top-level vdev, 2 for what is in it, 3 for the halves of a `replacing`."""
+        kind = kind_of(name)
+        if kind in ("replacing", "spare"):
+            self._nested, self._waiting = (2 if self._in_group else 1), 2
+            return self._nested
+        if kind != "disk":
+            self._in_group, self._waiting = True, 0
+            return 1
+        if self._waiting:
+            self._waiting -= 1
+            return self._nested + 1
+        return 2 if self._in_group else 1

@@ -19,6 +19,10 @@ space is kept, its rates are not. It is known by other names, or by rates that a
 
 An interval ends with the dashed line after rows that have the names of the interval before; else at the next
 heading, stamp or repetition of a pool, or when the output rests.
+
+A row that is shorter than the dashed line was cut, if nothing follows it; else it was edited (texts that people paste
+are indented, squeezed to single blanks, or lose a column's padding) and is read. Columns that the schema does not
+know are passed over. Under a heading `vdev` (the tool was asked for some vdevs) no pool is named: it is ''.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ from time import strptime
 from typing import Any
 
 from collectors.base import Batch, Context, ParseError, Source, Variant
-from collectors.units import Memo, Number, nanoseconds, nicenum
+from collectors.units import Memo, Number, is_date, nanoseconds, nicenum
 from collectors.vdevs import SECTIONS, Tree, Vdev, is_group
 from frames.schemas import ZPOOL_IOSTAT
 
@@ -72,14 +76,21 @@ HEADINGS = {
     "rebuild wait": "rebuild_wait",
 }
 _PLAIN = set(ZPOOL_IOSTAT.by_name) - {"alloc"}
+_CELLS = set(ZPOOL_IOSTAT.by_name) | set(BASE)
 _NONE: Number = (None, None)
 MOST_ROWS = 50_000
 _STAMP = re.compile(r"[0-9]{9,11}")
-_DATE = re.compile(r".*\b\d?\d:\d\d:\d\d\b.*\d{4}.*|.*\d{4}.*\b\d?\d:\d\d:\d\d\b.*")
+_PROMPT = re.compile(r".{0,200}[#$%>] *zpool iostat.{0,200}")
 LIKE = 0.03
 """Rates within this share of the mean since boot are taken for it, if all of a pool's are and it is not idle."""
 
-_counts, _times = Memo(nicenum), Memo(nanoseconds)
+
+def _whatever(text: str) -> Number:
+    """A cell of a column that we do not know."""
+    return _NONE
+
+
+_counts, _times, _others = Memo(nicenum), Memo(nanoseconds), Memo(_whatever)
 _Cells = list[Number] | None
 """What a row holds; None for the heading of a section."""
 
@@ -102,6 +113,9 @@ class IostatParser:
         self._heading_line = ""
         self._extra = False  # columns of -c scripts stand behind those we know
         self._width = 0
+        self._margin = ""  # blanks before every line of an indented paste
+        self._pools_named = True  # the heading says `pool`, not `vdev`
+        self._cut = ""  # the row before, if it was short
         self._set_columns(BASE)
         self._layout: list[Vdev] = []
         self._known: list[str] = []  # names of the report before, as printed; "" for a section of -H
@@ -115,7 +129,7 @@ class IostatParser:
 
     def _set_columns(self, columns: list[str]) -> None:
         self._columns = columns
-        self._memos = [_times if "wait" in c else _counts for c in columns]
+        self._memos = [_others if c not in _CELLS else _times if "wait" in c else _counts for c in columns]
         self._rate_columns = [columns.index(c) for c in BASE[2:]]
 
     def _begin(self) -> None:
@@ -127,8 +141,12 @@ class IostatParser:
 
     def feed(self, line: str, at: float) -> list[Batch]:
         self._line_no += 1
+        if self._cut:  # something follows it, so this text has rows of that length
+            self._width, self._cut = len(self._cut), ""
         if "\t" in line:
             return self._row_of_tabs(line)
+        if self._margin:
+            line = line.removeprefix(self._margin)
         if line[:1] == "-" and not line.strip("- "):
             if not self._extra:
                 self._width = len(line)
@@ -142,17 +160,21 @@ class IostatParser:
             except ValueError:
                 return self._other(line)
             if len(line) < self._width and not self._extra:
-                return self._refuse(line, "the row is cut", len(line))
+                self._cut = line
             return self._row(parts[0], cells)
         return self._other(line)
 
     def idle(self, at: float) -> list[Batch]:
         n = len(self._names)
+        if self._cut:
+            return []
         if self._known and (n == len(self._known) or (self._closed and len(self._pools) >= self._known_pools)):
             return self._complete()
         return []
 
     def end(self, at: float) -> list[Batch]:
+        if self._cut:
+            return self._refuse(self._cut, "the row is cut", len(self._cut))
         if self._closed or not self._known or self._names == self._known:
             return self._complete()
         return []
@@ -180,7 +202,8 @@ class IostatParser:
         self._closed = False
         self._check_length()
         # without -v no line closes the rows of one pool
-        return out + (self._complete() if self._flat and self._names == self._known else [])
+        done = self._flat and self._names == self._known and not self._cut
+        return out + (self._complete() if done else [])
 
     def _row_of_tabs(self, line: str) -> list[Batch]:
         name, *texts = line.split("\t")
@@ -234,16 +257,18 @@ class IostatParser:
             self._headed = self._headed or bool(self._known)
             return self._next()
         if self._groups and tokens[0] in ("pool", "vdev") and tokens[1:2] and tokens[1] in ("alloc", "used"):
-            return self._heading(tokens[1:], line)
+            self._margin += line[: len(line) - len(line.lstrip())]
+            self._pools_named = tokens[0] == "pool"
+            return self._heading(tokens[1:], line.lstrip())
         if len(tokens) == 1 and _STAMP.fullmatch(tokens[0]):
             out = self._next()
             self._stamp = float(tokens[0])
             return out
-        if len(line) < 80 and _DATE.fullmatch(line):
+        if is_date(line):
             out = self._next()
             self._stamp = _utc(tokens)
             return out
-        if line.strip() == "no pools available":
+        if line.strip() == "no pools available" or _PROMPT.fullmatch(line):
             return self._next()
         return self._refuse(line, "neither a row nor a heading")
 
@@ -292,8 +317,11 @@ class IostatParser:
             return []
         unlike: set[str] = set()
         if names != self._known:
-            build = by_space if self._tabs else by_indentation
-            before, self._layout = self._layout, build(names, self._cells, self._layout)
+            before = self._layout
+            if self._tabs:
+                self._layout = by_space(names, self._cells, before)
+            else:
+                self._layout = by_indentation(names, self._cells, pools=self._pools_named)
             if self._known:
                 unlike = _changed(before, self._layout)
             self._known, self._first = list(names), names[0]
@@ -372,12 +400,12 @@ def _like(rates: list[float], boot: list[float]) -> bool:
     return all(abs(r - b) <= LIKE * b + 1e-9 for r, b in zip(rates, boot, strict=True))
 
 
-def by_indentation(names: list[str], cells: list[_Cells], before: list[Vdev]) -> list[Vdev]:
-    """The tree of rows with headings: two more blanks for each level."""
+def by_indentation(names: list[str], cells: list[_Cells], *, pools: bool = True) -> list[Vdev]:
+    """The tree of rows with headings: two more blanks for each level; without `pools`, only vdevs were asked for."""
     tree, out = Tree(), []
     for name, c in zip(names, cells, strict=True):
         own = name.lstrip()
-        if own != name:
+        if own != name or not pools:
             out.append(tree.vdev(len(name) - len(own), own))
         else:
             out.append(tree.pool(own) if c is not None else tree.section(own, SECTIONS[own]))

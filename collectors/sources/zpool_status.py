@@ -1,11 +1,16 @@
 """zpool_status: state and errors of every pool and vdev, and its scrub or resilver as numbers.
 
 Formats: `zpool status` from Solaris 10 (`scrub: resilver in progress, 3.13% done, 0h15m to go`) over illumos
-(`scan: … scanned out of …`) to OpenZFS (`… / … issued at …`), and its JSON (-j, OpenZFS 2.3).
-Source: zpool(1M), zpool-status(8), and print_scan_status in zpool_main.c of each.
+(`scan: … scanned out of …`) and Solaris 11 (`… scanned`, `… resilvered at …`) to OpenZFS (`… / … issued at …`), with
+-v, -x, -s, -p, -D, -c, and its JSON (-j, OpenZFS 2.3). Source: zpool(1M), zpool-status(8), and print_scan_status,
+print_raidz_expand_status, print_removal_status in zpool_main.c of each.
 
 Text gives sizes with three digits; JSON gives bytes, and from them, as the tool does, rate and time to go (none
-below 10 MiB/s). A pool may print a scrub and a resilver: the one under way counts, else the one that ended last.
+below 10 MiB/s). A pool may print a scrub, a resilver, the expansion of a raidz and the removal of a vdev: the one
+under way counts, else the one that ended last.
+
+A list of damaged files (-v) may hold anything: until an empty line is followed by a pool, its lines are only counted.
+Where a paste has lost its indentation, groups take the disks that follow them.
 """
 
 from __future__ import annotations
@@ -13,23 +18,30 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from collectors.base import Batch, Context, Source, Variant
 from collectors.polled import Polled, again
-from collectors.units import duration, percent, size
-from collectors.vdevs import SECTIONS, Tree, Vdev
+from collectors.units import duration, is_date, nanoseconds, percent, size
+from collectors.vdevs import SECTIONS, Nest, Tree, Vdev, is_group
 from frames.schemas import POOL_SCAN, ZPOOL_STATUS
 
 _FIELD = re.compile(
-    r"\s*(pool|id|state|status|action|see|scan|scrub|config|errors|remove|expand|checkpoint|dedup|scan warning):\s*(.*)"
+    r"\s*(pool|id|state|status|action|see|comment|scan|scrub|config|errors|remove|expand|checkpoint|dedup|"
+    r"scan warning|device details):\s*(.*)"
 )
-_STATES = "ONLINE|DEGRADED|FAULTED|OFFLINE|REMOVED|UNAVAIL|AVAIL|INUSE|SUSPENDED"
+_STATES = "ONLINE|DEGRADED|FAULTED|OFFLINE|REMOVED|UNAVAIL|AVAIL|INUSE|SUSPENDED|SPLIT"
+_COUNTED = re.compile(rf"(\s*)(\S.*?)\s+({_STATES})((?:\s+[0-9][0-9.,]*[KMGTPE]?){{3}}(?:\s.*)?)")
+"""A row with its three counters: a name may hold the word ONLINE, but no numbers follow it there."""
 _ROW = re.compile(rf"(\s*)(\S.*?)\s+({_STATES})(?:\s+(.*))?")
+_BEFORE_NOTE = ("SLOW", "POWER", "DIO")
+"""Columns of -s, --power and -d; those of -c stand behind the note."""
+_SCANS = ("scan", "scrub", "expand", "remove")
 _DAY = r"\w{3} \w{3} [ \d]?\d \d\d:\d\d:\d\d \d{4}"
-_SPAN = r"((?:[0-9]+ days? )?[0-9:]+(?:[hmd][0-9]+[hms])?)"
-_SIZE = r"([0-9.,]+[KMGTPE]?B?)"
+_SPAN = r"((?:[0-9]+ days? )?(?:[0-9]+:[0-9]{2}:[0-9]{2}|(?:[0-9]+[dhms])+))"
+_SIZE = r"([0-9][0-9.,]*[KMGTPE]?B?)"
 LONGEST = 2048
 """Longer rows and fields are not the tool's; they would only cost time to match."""
 
@@ -46,11 +58,16 @@ class StatusParser(Polled):
         super().__init__(ctx)
         self._pools: set[str] = set()
         self._scan_at = (0, "")
+        self._listing = False  # a list of damaged files is being printed
+        self._before = ""
 
     def opens(self, line: str) -> bool:
+        before, self._before = self._before, line
         m = _FIELD.match(line) if ":" in line else None
-        if not m or m[1] != "pool":
+        self._listing = _lists_files(m) if m and not self._listing else self._listing
+        if not m or m[1] != "pool" or (self._listing and before.strip()):
             return False
+        self._listing = False
         again = m[2] in self._pools
         if again:
             self._pools = set()
@@ -58,7 +75,7 @@ class StatusParser(Polled):
         return again
 
     def report(self, lines: list[str]) -> list[Batch]:
-        self._pools = set()
+        self._pools, self._listing = set(), False
         rows: dict[str, list[Any]] = {c: [] for c in ZPOOL_STATUS.names[2:]}
         scans: dict[str, list[Any]] = {c: [] for c in POOL_SCAN.names[2:]}
         read = self._json if lines[0].lstrip().startswith("{") else self._text
@@ -75,10 +92,13 @@ class StatusParser(Polled):
     def _text(self, lines: list[str]) -> Iterator[tuple[list[_Row], dict[str, Any]]]:
         fields: dict[str, list[str]] = {}
         config: list[tuple[int, str]] = []
-        last, pool = "", ""
+        last, pool, files = "", "", -1
         for i, line in enumerate(lines):
             m = _FIELD.match(line) if ":" in line else None
-            if m and not (last == "config" and _ROW.fullmatch(line)):
+            if files >= 0 and not _ends_list(lines, i, m):
+                files += bool(line.strip())
+                fields["files"] = [str(files)]
+            elif m and not (last == "config" and (_COUNTED.fullmatch(line) or _ROW.fullmatch(line))):
                 if m[1] == "pool":
                     if pool:
                         yield self._pool(pool, fields, config)
@@ -86,20 +106,24 @@ class StatusParser(Polled):
                     if not pool:
                         raise self.bad(i, line, "a pool without a name", len(line))
                 last = m[1]
-                if last in ("scan", "scrub"):
+                files = 0 if _lists_files(m) else -1
+                if last in _SCANS:
                     self._scan_at = (i, line)
-                fields.setdefault(last, []).append(m[2].strip())
+                if last != "dedup":
+                    fields.setdefault(last, []).append(m[2].strip())
             elif last == "config":
                 if line.strip():
                     config.append((i, line))
                 elif config:
                     last = ""
+            elif last == "dedup":
+                continue
             elif last and line.strip():
                 if not pool:
                     raise self.bad(i, line, "before any 'pool:'")
                 if len(fields[last][-1]) < LONGEST:
                     fields[last][-1] += " " + line.strip()[:LONGEST]
-            elif line.strip() and line.strip() not in ("no pools available", "all pools are healthy"):
+            elif line.strip() and not _says_nothing(line.strip()):
                 raise self.bad(i, line, "neither a field nor a row of `zpool status`")
         if pool:
             yield self._pool(pool, fields, config)
@@ -107,14 +131,19 @@ class StatusParser(Polled):
     def _pool(
         self, pool: str, fields: dict[str, list[str]], config: list[tuple[int, str]]
     ) -> tuple[list[_Row], dict[str, Any]]:
-        tree, rows, extra, indent = Tree(), [], 0, None
+        tree, rows, before, behind, indent = Tree(), [], 0, 0, None
+        state = fields.get("state", [""])[0].split(" ")[0]
+        flat = _is_flat([line for _, line in config])
+        nest = Nest()
         for i, line in config:
             text = line.expandtabs()
             tokens = text.split()
             if tokens[:2] == ["NAME", "STATE"]:
-                extra = len(tokens) - 5
+                before = sum(t in _BEFORE_NOTE for t in tokens[5:])
+                behind = len(tokens) - 5 - before
                 continue
-            m = _ROW.fullmatch(text.rstrip()) if len(text) < LONGEST else None
+            short = len(text) < LONGEST
+            m = (_COUNTED.fullmatch(text.rstrip()) or _ROW.fullmatch(text.rstrip())) if short else None
             own = m[2] if m else text.strip()
             depth = len(text) - len(text.lstrip())
             if indent is None:
@@ -124,20 +153,30 @@ class StatusParser(Polled):
                 vdev = Vdev(pool, "", own, "pool", "data")
             elif depth <= indent and own in SECTIONS:
                 vdev = tree.section(own, SECTIONS[own])
+                nest = Nest()
                 if not m:
                     continue
             elif not m:
                 raise self.bad(i, line, "no state in the row", depth + 1)
             else:
-                vdev = tree.vdev(depth, own)
+                vdev = tree.vdev(nest.depth(own) if flat else depth, own)
             assert m is not None
-            counters, note = self._counters(i, line, m[4] or "", extra)
-            rows.append((vdev, m[3], counters, note))
+            counters, note = self._counters(i, line, m[4] or "", before, behind if vdev.kind == "disk" else 0)
+            # I/O to a suspended pool hangs, while its configuration may still say ONLINE
+            rows.append((vdev, state if vdev.kind == "pool" and state == "SUSPENDED" else m[3], counters, note))
+        unknown = fields.get("config", [""])[0]  # 'The configuration cannot be determined.'
+        if not rows and unknown and re.fullmatch(_STATES, state):
+            rows.append((tree.pool(pool), state, (None, None, None), unknown))
         return rows, self._scan(pool, fields)
 
-    def _counters(self, i: int, line: str, text: str, extra: int) -> tuple[tuple[float | None, ...], str | None]:
-        """READ, WRITE, CKSUM and the note; spares have no counters. `extra` columns (SLOW, POWER) are passed over."""
-        tokens = text.split(None, 3 + max(0, extra))
+    def _counters(
+        self, i: int, line: str, text: str, before: int, behind: int
+    ) -> tuple[tuple[float | None, ...], str | None]:
+        """READ, WRITE, CKSUM and the note; spares have no counters.
+
+        Columns before the note (SLOW, POWER) and behind it (-c) are passed over.
+        """
+        tokens = text.split(None, 3 + before)
         try:
             counters = tuple(size(t)[0] for t in tokens[:3])
         except ValueError:
@@ -146,26 +185,25 @@ class StatusParser(Polled):
             if counters and len(tokens) == len(counters):
                 raise self.bad(i, line, "the row is cut", len(line))
             return (None, None, None), text.strip() or None
-        note = tokens[3 + max(0, extra) :]
-        return counters, note[0].strip() if note else None
+        note = tokens[3 + before].strip() if len(tokens) > 3 + before else ""
+        if behind:
+            note = " ".join(note.split()[:-behind])
+        return counters, note or None
 
     def _scan(self, pool: str, fields: dict[str, list[str]]) -> dict[str, Any]:
-        data_errors = _data_errors(fields.get("errors", [""])[0])
+        data_errors = _data_errors(fields.get("errors", [""])[0], fields.get("files", [""])[0])
         try:
-            scans = [read_scan(text, self.local) for text in fields.get("scan", []) + fields.get("scrub", [])]
+            scans = [read_scan(text, self.local) for name in _SCANS for text in fields.get(name, [])]
         except ValueError as e:
             raise self.bad(*self._scan_at, str(e)) from e
-        scans.sort(key=lambda s: (s["state"] in ("in_progress", "paused"), s.pop("ended") or datetime.min))
-        scan: dict[str, Any] = scans[-1] if scans else {"scan": "none", "state": "none"}
-        if scan.get("errors") is None:
-            scan["errors"] = data_errors
-        return scan | {"pool": pool}
+        return _foremost(scans, pool, data_errors)
 
     def _json(self, lines: list[str]) -> Iterator[tuple[list[_Row], dict[str, Any]]]:
         text = ",".join(lines)  # the command breaks its one long line at commas
         try:
             pools = json.loads(text)["pools"]
-            for name, pool in pools.items():
+            for key, pool in pools.items():
+                name = str(pool.get("name", key))  # the key is a guid with --json-pool-key-guid
                 yield list(_json_rows(name, pool)), self._json_scan(name, pool)
         except json.JSONDecodeError as e:
             before = text[: e.pos].count(",")
@@ -176,41 +214,141 @@ class StatusParser(Polled):
 
     def _json_scan(self, pool: str, data: dict[str, Any]) -> dict[str, Any]:
         errors = _number(data.get("error_count"))
-        stats = data.get("scan_stats")
-        if not stats or stats.get("function", "NONE") == "NONE":
-            return {"pool": pool, "scan": "none", "state": "none", "errors": errors}
-        paused = stats.get("scrub_pause", "-") not in ("-", 0, "0")
-        state = {"SCANNING": "paused" if paused else "in_progress", "FINISHED": "finished", "CANCELED": "canceled"}
-        examined, issued, skipped = (_number(stats.get(k)) or 0.0 for k in ("examined", "issued", "skipped"))
-        total = max((_number(stats.get("to_examine")) or 0.0) - skipped, 0.0)
+        stats = data.get("scan_stats") or {}
+        scans = [self._json_pass(_Pass.of_scan(stats))] if stats.get("function", "NONE") != "NONE" else []
+        scans += [self._json_pass(_Pass.of_rebuild(s)) for s in (stats.get("rebuild_stats") or {}).values()]
+        expand, remove = data.get("raidz_expand_stats"), data.get("removal_stats")
+        if expand and expand.get("state") != "NONE":
+            scans.append(self._json_pass(_Pass.of_copy(expand, "expansion", "to_reflow", "reflowed")))
+        if remove and remove.get("state") != "NONE":
+            scans.append(self._json_pass(_Pass.of_copy(remove, "removal", "to_copy", "copied")))
+        return _foremost(scans, pool, errors)
+
+    def _json_pass(self, p: _Pass) -> dict[str, Any]:
         out: dict[str, Any] = {
-            "pool": pool,
-            "scan": stats["function"].lower(),
-            "state": state.get(stats["state"], "none"),
-            "scanned": examined,
-            "issued": issued,
-            "total": total,
-            "repaired": _number(stats.get("processed")),
-            "errors": _number(stats.get("errors")),
-            "text": f"{stats['function'].lower()} {stats['state'].lower()} since {stats.get('start_time')}",
+            "scan": p.scan,
+            "state": p.state,
+            "fraction": 1.0 if p.state == "finished" else None,
+            "scanned": p.scanned,
+            "issued": p.issued,
+            "total": p.total,
+            "repaired": p.repaired,
+            "errors": p.errors,
+            "ended": p.end,
+            "text": f"{p.scan} {p.state.replace('_', ' ')} since {p.since}",
         }
-        start, end = _day(str(stats.get("start_time"))), _day(str(stats.get("end_time")))
-        if out["state"] == "finished":
-            out["fraction"] = 1.0
-            out["elapsed"] = (end - start).total_seconds() if start and end else None
-        elif out["state"] in ("in_progress", "paused"):
-            out["fraction"] = issued / total if total else None
-            begun = _number(stats.get("pass_start"))
-            if self.stamp and begun:
-                spent = max(self.stamp - begun - (_number(stats.get("scrub_spent_paused")) or 0.0), 1.0)
+        if p.state == "finished":
+            out["elapsed"] = (p.end - p.start).total_seconds() if p.start and p.end else None
+        elif p.state in ("in_progress", "paused"):
+            out["ended"] = None
+            done = p.scanned if p.issued is None else p.issued
+            out["fraction"] = done / p.total if p.total else None
+            spent = p.spent(self.stamp)
+            if spent is not None:
                 out["elapsed"] = spent
-                if not paused:
-                    out["rate"] = issued / spent
-                    out["eta"] = max(total - issued, 0.0) / out["rate"] if out["rate"] >= MIN_RATE else None
+                if p.state == "in_progress":
+                    rate = out["rate"] = (done if p.this_pass is None else p.this_pass) / spent
+                    out["eta"] = max(p.total - done, 0.0) / rate if rate >= MIN_RATE else None
         return out
 
 
 _Row = tuple[Vdev, str, tuple[float | None, ...], str | None]
+_STATE = {"SCANNING": "in_progress", "ACTIVE": "in_progress", "FINISHED": "finished", "COMPLETE": "finished"}
+_STATE |= {"CANCELED": "canceled"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """A scan, rebuild, expansion or removal as JSON tells of it; times by the host's clock, sizes in bytes.
+
+    `issued` is None where bytes are not issued apart from being scanned; `this_pass` is what was done since
+    `begun` (epoch; a pass begins anew at import and after a pause), where told; `took` its seconds, where told.
+    """
+
+    scan: str
+    state: str
+    since: str
+    start: datetime | None
+    end: datetime | None
+    scanned: float
+    issued: float | None
+    total: float
+    repaired: float | None
+    errors: float | None
+    this_pass: float | None
+    begun: float | None
+    paused: float
+    took: float | None
+
+    def spent(self, now: float | None) -> float | None:
+        """Seconds of this pass, at least 1; None where no clock tells."""
+        if self.took is not None:
+            return max(self.took, 1.0)
+        return max(now - self.begun - self.paused, 1.0) if now and self.begun else None
+
+    @classmethod
+    def of_scan(cls, stats: dict[str, Any]) -> _Pass:
+        paused = stats.get("scrub_pause", "-") not in ("-", 0, "0")
+        state = _STATE.get(stats["state"], "none")
+        n = {k: _number(stats.get(k)) for k in ("examined", "issued", "skipped", "to_examine", "processed", "errors")}
+        return cls(
+            scan=stats["function"].lower(),
+            state="paused" if paused and state == "in_progress" else state,
+            since=str(stats.get("start_time")),
+            start=_moment(stats.get("start_time")),
+            end=_moment(stats.get("end_time")),
+            scanned=n["examined"] or 0.0,
+            issued=n["issued"] or 0.0,
+            total=max((n["to_examine"] or 0.0) - (n["skipped"] or 0.0), 0.0),
+            repaired=n["processed"],
+            errors=n["errors"],
+            this_pass=_number(stats.get("issued_bytes_per_scan")),
+            begun=_number(stats.get("pass_start")),
+            paused=_number(stats.get("scrub_spent_paused")) or 0.0,
+            took=None,
+        )
+
+    @classmethod
+    def of_rebuild(cls, stats: dict[str, Any]) -> _Pass:
+        """A sequential resilver of one mirror or draid; its progress is what it has scanned."""
+        return cls(
+            scan="resilver",
+            state=_STATE.get(stats["state"], "none"),
+            since=str(stats.get("start_time")),
+            start=_moment(stats.get("start_time")),
+            end=_moment(stats.get("end_time")),
+            scanned=_number(stats.get("scanned")) or 0.0,
+            issued=None,
+            total=_number(stats.get("to_scan")) or 0.0,
+            repaired=_number(stats.get("rebuilt")),
+            errors=_number(stats.get("errors")),
+            this_pass=_number(stats.get("pass_scanned")),
+            begun=None,
+            paused=0.0,
+            took=_seconds(stats.get("pass_time")),
+        )
+
+    @classmethod
+    def of_copy(cls, stats: dict[str, Any], scan: str, total: str, done: str) -> _Pass:
+        waiting = stats.get("waiting_for_resilver", 0) not in (0, "0")
+        state = _STATE.get(stats["state"], "none")
+        start = stats.get("start_time")
+        return cls(
+            scan=scan,
+            state="paused" if waiting and state == "in_progress" else state,
+            since=str(start),
+            start=_moment(start),
+            end=_moment(stats.get("end_time")),
+            scanned=_number(stats.get(done)) or 0.0,
+            issued=None,
+            total=_number(stats.get(total)) or 0.0,
+            repaired=None,
+            errors=None,
+            this_pass=None,
+            begun=_number(start) if str(start).isdecimal() else None,
+            paused=0.0,
+            took=None,
+        )
 
 
 def read_scan(text: str, local: datetime | None = None) -> dict[str, Any]:
@@ -231,7 +369,8 @@ def read_scan(text: str, local: datetime | None = None) -> dict[str, Any]:
         found = find(pattern)
         return duration(found) if found else None
 
-    scan = "scrub" if "scrub" in text else "resilver" if "resilver" in text else "none"
+    kind = re.match(r"(?:error )?(scrub|resilver|expan|Evacuation|Removal)", text)
+    scan = _KINDS[kind[1]] if kind else "none"
     state = (
         "none"
         if scan == "none"
@@ -246,18 +385,23 @@ def read_scan(text: str, local: datetime | None = None) -> dict[str, Any]:
     running = state in ("in_progress", "paused")
     fraction = find(r"([0-9]+(?:[.,][0-9]+)?)% done")
     since, ended = _day(find(rf"(?:started on|since) ({_DAY})")), _day(find(rf" on ({_DAY})"))
-    elapsed = span(rf"(?:progress for|after) {_SPAN}") if running or "after" in text else span(rf" in {_SPAN} with")
+    elapsed = span(rf"(?:progress for|after) {_SPAN}") if running or "after" in text else span(rf" in {_SPAN}(?: |,)")
     if elapsed is None and running and since and local:
         elapsed = max((local - since).total_seconds(), 0.0)
     errors = find(r"with ([0-9]{1,18}) errors")
+    if re.search(r"issued(?! I/O)", text):  # the rate of the scan runs ahead of it; below 1 B/s none is printed
+        rate = number(rf"issued(?: at)? {_SIZE}/s")
+        rate = 0.0 if rate is None and state == "in_progress" else rate
+    else:
+        rate = number(rf" at {_SIZE}/s")
     return {
         "scan": scan,
         "state": state,
         "fraction": 1.0 if state == "finished" else percent(fraction) if fraction else None,
-        "scanned": number(rf"{_SIZE} (?:/ \S+ )?scanned"),
-        "issued": number(rf"{_SIZE} (?:/ \S+ )?issued"),
-        "total": number(rf"/ {_SIZE} issued|{_SIZE} total|out of {_SIZE}"),
-        "rate": number(rf"issued(?: at)? {_SIZE}/s") or number(rf" at {_SIZE}/s"),
+        "scanned": number(rf"{_SIZE} (?:/ \S+ )?(?:scanned|copied)"),
+        "issued": number(rf"{_SIZE} (?:/ \S+ )?issued(?! I/O)"),
+        "total": number(rf"/ {_SIZE} (?:issued|copied)|{_SIZE} total|out of {_SIZE}"),
+        "rate": rate,
         "elapsed": elapsed,
         "eta": span(rf"{_SPAN} to go"),
         "repaired": number(rf"(?:scrub repaired|resilvered(?: \(\S+\))?) {_SIZE} in|{_SIZE} (?:repaired|resilvered)"),
@@ -265,6 +409,40 @@ def read_scan(text: str, local: datetime | None = None) -> dict[str, Any]:
         "text": text,
         "ended": None if running else ended,
     }
+
+
+_KINDS = {
+    "scrub": "scrub",
+    "resilver": "resilver",
+    "expan": "expansion",
+    "Evacuation": "removal",
+    "Removal": "removal",
+}
+
+
+def _foremost(scans: list[dict[str, Any]], pool: str, data_errors: float | None) -> dict[str, Any]:
+    """The scan to speak of; an expansion or removal only while it runs and nothing else does."""
+    kept = [s for s in scans if s["scan"] in ("scrub", "resilver", "none") or s["state"] in ("in_progress", "paused")]
+
+    def weight(s: dict[str, Any]) -> tuple[bool, bool, datetime]:
+        running = s["state"] in ("in_progress", "paused")
+        return running, s["scan"] in ("scrub", "resilver"), s["ended"] or datetime.min
+
+    scan = max(reversed(kept), key=weight) if kept else {"scan": "none", "state": "none"}
+    return scan | {"pool": pool, "errors": data_errors if scan.get("errors") is None else scan["errors"]}
+
+
+def _moment(value: object) -> datetime | None:
+    """A time of JSON: epoch seconds with --json-int or -p, else as in the text; None for 0 and '-'."""
+    text = str(value)
+    if text.isdecimal() and len(text) < 12:
+        return datetime.fromtimestamp(int(text), UTC).replace(tzinfo=None) if int(text) else None
+    return _day(text)
+
+
+def _seconds(value: object) -> float | None:
+    """A span of JSON: nanoseconds, or text such as '12s'; None where it is absent."""
+    return None if value is None else nanoseconds(str(value))[0]
 
 
 def _day(text: str | None) -> datetime | None:
@@ -278,15 +456,49 @@ def _day(text: str | None) -> datetime | None:
         return None
 
 
-def _data_errors(text: str) -> float | None:
-    if not text:
-        return None
+def _lists_files(field: re.Match[str]) -> bool:
+    return field[1] == "errors" and "errors have been detected" in field[2]
+
+
+def _ends_list(lines: list[str], i: int, field: re.Match[str] | None) -> bool:
+    """Whether line i is no name of a damaged file: a pool after an empty line, or the table of -D."""
+    if field is None:
+        return False
+    if field[1] == "dedup":
+        return field[2].startswith(("DDT entries", "no DDT entries"))
+    if field[1] != "pool" or lines[i - 1].strip():
+        return False
+    then = _FIELD.match(lines[i + 1]) if i + 1 < len(lines) else None
+    return then is not None and then[1] in ("state", "id")
+
+
+_NOTHING = re.compile(r"pool '.{1,255}' is healthy|[0-9]{9,11}|.{0,200}[#$%>] *zpool status.{0,200}")
+
+
+def _says_nothing(line: str) -> bool:
+    """Words for no pools or no trouble, the stamp of -T, and the command itself where a shell repeated it."""
+    known = line in ("no pools available", "all pools are healthy") or _NOTHING.fullmatch(line) is not None
+    return known or is_date(line)
+
+
+def _is_flat(rows: list[str]) -> bool:
+    """Whether every row of a configuration stands in the same column, though there are groups."""
+    rows = [row.expandtabs() for row in rows if row.split()[:2] != ["NAME", "STATE"]]
+    depths = {len(row) - len(row.lstrip()) for row in rows}
+    return len(depths) == 1 and len(rows) > 2 and any(is_group(row.split()[0]) for row in rows)
+
+
+def _data_errors(text: str, files: str) -> float | None:
+    """The pool's damaged files or objects, from `errors:` and the length of the list below it."""
     if text.startswith("No known"):
         return 0.0
     m = re.match(r"([0-9]{1,18}) data errors?", text)
     if m:
         return float(m[1])
-    return float(max(1, len(text.split(":", 1)[1].split()))) if "Permanent errors" in text and ":" in text else None
+    if "errors have been detected" not in text:
+        return None
+    heading = "persistent" in text  # DATASET OBJECT RANGE
+    return float(max(1, int(files or 0) - heading))
 
 
 def _number(value: object) -> float | None:
@@ -294,28 +506,65 @@ def _number(value: object) -> float | None:
     return None if value is None else size(str(value))[0]
 
 
+AUX = {
+    "OPEN_FAILED": "cannot open",
+    "CORRUPT_DATA": "corrupted data",
+    "NO_REPLICAS": "insufficient replicas",
+    "BAD_GUID_SUM": "missing device",
+    "BAD_LABEL": "invalid label",
+    "VERSION_NEWER": "newer version",
+    "UNSUP_FEAT": "unsupported feature(s)",
+    "SPARED": "currently in use",
+    "ERR_EXCEEDED": "too many errors",
+    "IO_FAILURE": "experienced I/O failures",
+    "BAD_LOG": "bad intent log",
+    "EXTERNAL": "external device fault",
+    "SPLIT_POOL": "split into new pool",
+    "ACTIVE": "currently in use",
+    "CHILDREN_OFFLINE": "all children offline",
+}
+"""Why a vdev is not well: the names of JSON and the words of the text."""
+
+
 def _json_rows(name: str, pool: dict[str, Any]) -> Iterator[_Row]:
-    scan = pool.get("scan_stats", {})
+    scan = pool.get("scan_stats") or {}
     healing = "" if scan.get("state") != "SCANNING" else "repairing" if scan["function"] == "SCRUB" else "resilvering"
     tree = Tree()
 
+    def note_of(data: dict[str, Any]) -> str | None:
+        notes = []
+        if "was" in data:
+            notes.append(f"was {data['was']}")
+        elif data.get("aux", "NONE") != "NONE":
+            notes.append(AUX.get(data["aux"], str(data["aux"]).lower().replace("_", " ")))
+        if data.get("removing") not in (None, 0, "0"):
+            notes.append("(removing)")
+        if not data.get("vdevs") and healing and data["state"] == "ONLINE":
+            if _number(data.get("scan_processed")):
+                notes.append(f"({healing})")
+            elif data.get("resilver_deferred") not in (None, 0, "0"):
+                notes.append("(awaiting resilver)")
+        return "  ".join(notes) or None
+
     def row(vdev: Vdev, data: dict[str, Any]) -> _Row:
         counters = tuple(_number(data.get(f"{k}_errors")) for k in ("read", "write", "checksum"))
-        note = None
-        if not data.get("vdevs") and _number(data.get("scan_processed")) and healing:
-            note = f"({healing})"
-        if not isinstance(data["state"], str):
-            raise TypeError(f"state is {data['state']!r}")
-        return vdev, data["state"], counters, note
+        state = data.get("state", "UNAVAIL")  # a spare that cannot be opened has none
+        if not isinstance(state, str):
+            raise TypeError(f"state is {state!r}")
+        return vdev, state, counters, note_of({**data, "state": state})
 
     def walk(children: dict[str, Any], depth: int) -> Iterator[_Row]:
         for child, data in children.items():
             yield row(tree.vdev(depth, child), data)
             yield from walk(data.get("vdevs", {}), depth + 1)
 
-    for root in pool.get("vdevs", {}).values():
-        yield row(tree.pool(name), root)
+    roots = list(pool.get("vdevs", {}).values())
+    for root in roots:
+        suspended = {"state": "SUSPENDED"} if pool.get("state") == "SUSPENDED" else {}
+        yield row(tree.pool(name), {**root, **suspended})
         yield from walk(root.get("vdevs", {}), 1)
+    if not roots and "state" in pool:
+        yield row(tree.pool(name), {"state": pool["state"]})
     for key, section in (
         ("dedup", "dedup"),
         ("special", "special"),
