@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from math import isnan
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from collectors.base import Batch, Context, ParseError
 from collectors.sources.zone_usage import SOURCE
@@ -123,6 +125,27 @@ def test_what_happened_while_the_link_was_down_is_told_after_it() -> None:
     feed(before, WHOLE, end=True)
     after.states = before.states
     assert feed(after, listing("5 proxy running", "- mail3 installed"))[0] == ["zone mail3 stopped running: installed"]
+
+
+RECORDED = Path(__file__).parents[1] / "recorded" / "zone_usage"
+TEXTS = {p.stem: (yaml.safe_load(p.with_suffix(".yml").read_text())["variant"], p) for p in RECORDED.glob("*.txt")}
+
+
+@pytest.mark.parametrize("name", sorted(TEXTS))
+def test_no_cut_and_no_missing_line_of_a_recording_ends_a_zone(name: str) -> None:
+    """A cut at every seventh character, and each line dropped: whatever is told as ended, the whole text tells too."""
+    variant, path = TEXTS[name]
+    text = path.read_text()
+    lines = text.splitlines()
+
+    def ended(of: str) -> set[str]:
+        return {t for t in feed(parser(variant), of, end=True)[0] if "gone" in t or "stopped" in t or "restarted" in t}
+
+    whole = ended(text)
+    for cut in range(0, len(text), 7):
+        assert ended(text[:cut]) <= whole, f"cut at {cut}"
+    for i in range(len(lines)):
+        assert ended("\n".join([*lines[:i], *lines[i + 1 :], ""])) <= whole, f"without line {i + 1}: {lines[i]}"
 
 
 # -- containers and jails ------------------------------------------------------------------------------------
