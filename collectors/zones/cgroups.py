@@ -80,7 +80,7 @@ NONE = 2**62
 def command(root: str = "/sys/fs/cgroup") -> Callable[[Context], str]:
     """A loop of one grep and one sleep a tick."""
     files = [f"$g/{f}" for f in V2] + [f"unified/$g/{f}" for f in ("cpu.stat", "io.stat")]
-    files += [f"*/$g/{f}" for f in V1] + ["pids/$g/pids.current", "memory/$g/memory.stat"]
+    files += [f"*/$g/{f}" for f in V1] + ["cpu/$g/cpu.stat", "pids/$g/pids.current", "memory/$g/memory.stat"]
 
     def make(ctx: Context) -> str:
         return (

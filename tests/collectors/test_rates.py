@@ -114,3 +114,75 @@ def test_clock_knows_of_a_reboot_between_two_links() -> None:
     shift = Clock(boot=500.0).see(2000.0, 30.0)
     assert shift is not None
     assert shift.kind == "reboot"
+
+
+def said(rates: Rates, *, uptime: bool = False) -> list[tuple[str, str, str]]:
+    """(kind, object, text) of the events of series named as their keys."""
+    rows = []
+    for batch in rates.events("disk_io", str, 7.0, uptime=uptime):
+        assert (batch.table, batch.time) == ("events", 7.0)
+        c = batch.columns
+        assert set(c["who"]) == {"disk_io"}
+        rows += list(zip(c["kind"], c["object"], c["text"], strict=True))
+    return rows
+
+
+def test_counters_that_fall_are_an_event_once() -> None:
+    rates = Rates()
+    rates.step("sd0", 1.0, [10_000, 20_000])
+    assert said(rates) == []
+    rates.step("sd0", 2.0, [3, 4])
+    assert said(rates) == [("counters", "sd0", "counters of sd0 fell and count anew")]
+    rates.step("sd0", 3.0, [4, 5])
+    assert said(rates) == []
+
+
+def test_a_wrap_and_a_missing_counter_are_no_event() -> None:
+    rates = Rates()
+    rates.step("sd0", 1.0, [2**32 - 1000, 5])
+    rates.step("sd0", 2.0, [1000, 6])
+    rates.step("sd0", 3.0, [nan, 7])
+    rates.step("sd0", 4.0, [3000, 8])
+    rates.step("sd0", 4.0, [3000, 8])
+    assert said(rates) == []
+    assert rates.resets == 0
+
+
+def test_time_that_runs_back_is_a_clock_or_a_reboot() -> None:
+    for uptime, kind in ((False, "clock"), (True, "reboot")):
+        rates = Rates()
+        rates.step("sd0", 100.0, [1])
+        rates.step("sd0", 40.0, [2])
+        [event] = said(rates, uptime=uptime)
+        assert event[:2] == (kind, "")
+    assert event[2] == "time since boot fell: counters of sd0 count anew"
+
+
+def test_many_series_at_once_are_one_event() -> None:
+    rates = Rates()
+    for n in (1, 2):
+        for i in range(40):
+            rates.step(f"sd{i:02}", float(n), [100 // n, 100 // n])
+    assert said(rates) == [("counters", "", "counters of sd00 and 39 more fell and count anew")]
+
+
+def test_a_counter_that_keeps_falling_is_told_once_a_minute() -> None:
+    rates = Rates()
+    told = 0
+    for second in range(300):
+        rates.step("sd0", float(second), [1000 - second, 1000 - second])
+        told += len(said(rates))
+    assert told == 5
+    assert rates.resets == 299
+
+
+def test_a_series_that_left_is_forgotten_with_what_was_told_of_it() -> None:
+    rates = Rates()
+    for name in ("a", "b"):
+        rates.step(name, 1.0, [5, 5])
+        rates.step(name, 2.0, [1, 1])
+    said(rates)
+    rates.keep(["b", "c"])
+    assert isnan(rates.step("a", 3.0, [9, 9])[0])
+    rates.step("a", 4.0, [1, 1])
+    assert said(rates) == [("counters", "a", "counters of a fell and count anew")]
