@@ -18,7 +18,7 @@ WRAPS = (1 << 32, 1 << 64)
 HALF = 1 << 63
 """A step this large is a counter that went below zero and is printed unsigned."""
 QUIET = 60.0
-"""Seconds of a series' own time in which it starts anew without another event: some counters are none."""
+"""Seconds of its own time for which a series must run on before it is told again: some counters are none."""
 NAMED = 3
 """Series that an event names; of more it says how many."""
 
@@ -75,7 +75,7 @@ class Rates:
             self._anew[key] = Anew(key, -back)
 
     def anew(self) -> list[Anew]:
-        """Series that started anew since the last call, each at most once in `QUIET` seconds of its time."""
+        """Series that started anew since the last call; one that does so all the time only the first time."""
         if not self._anew:
             return []
         found, self._anew = list(self._anew.values()), {}
