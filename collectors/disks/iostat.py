@@ -56,7 +56,7 @@ class Heading:
         self.commas = "," in line
         text = line.replace("totdevice", "tot,device") if self.commas else line  # -er forgets a comma
         names = text.split(",") if self.commas else text.split()
-        if "device" not in (names[0], names[-1]):
+        if "device" not in (*names[:1], *names[-1:]):
             raise ValueError("not the headings of iostat -x")
         self.name_last = names[0] != "device"
         self.names = names[:-1] if self.name_last else names[1:]

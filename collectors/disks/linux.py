@@ -109,8 +109,8 @@ class Sysstat(Disks):
 
     def report(self, lines: list[str], stamp: float | None) -> list[Batch]:
         names = lines[0].split()
-        if names[0] not in ("Device", "Device:"):
-            if len(lines) > 2 and not names[0].startswith("avg-cpu"):
+        if names[:1] not in (["Device"], ["Device:"]):
+            if len(lines) > 2 and not lines[0].startswith("avg-cpu"):
                 raise self.bad(0, lines[0], "neither disks nor CPU nor the machine's name")
             return []  # the machine's name, a date, the CPU
         plan = [(at, *SYSSTAT[name]) for at, name in enumerate(names) if name in SYSSTAT]

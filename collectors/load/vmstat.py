@@ -2,7 +2,7 @@
 
 Formats: vmstat(1M) of Solaris and illumos (also -S and -p), FreeBSD's vmstat(8), vmstat(8) of procps (also -a, -w and
 -t); `swap -s` beside it; mpstat(1M) of Solaris and illumos, mpstat(1) of sysstat. Disk columns differ from host to
-host. Their first report is since boot, and is dropped.
+host. What is since boot, most tools' first report, is dropped.
 """
 
 from __future__ import annotations
@@ -165,6 +165,7 @@ class Mpstat(Load):
         row: dict[str, float] = {}
         cpus = 0.0
         rows = [CLOCK.sub("", line).split() for line in lines[1:]]
+        clocks = [match[0].split() for line in (lines[0], lines[-1]) if (match := CLOCK.match(line))]
         sums = any(words[:1] == ["all"] for words in rows)
         for i, words in enumerate(rows, 1):
             if len(words) != len(names):
@@ -183,7 +184,9 @@ class Mpstat(Load):
             cpus = cpus or self.ncpu
             row = {name: value * cpus for name, value in row.items()}
         self._reports += 1
-        return self.load({"ncpu": cpus, **row}, stamp) if self._reports > 1 and row else []
+        # sysstat waits for its first interval, unless it was given none: then its heading has the time of its rows.
+        since_boot = clocks[0] == clocks[-1] if clocks else self._reports == 1
+        return self.load({"ncpu": cpus, **row}, stamp) if row and not since_boot else []
 
     def _refuse(self, lines: list[str]) -> list[Batch]:
         raise self.bad(0, lines[0], "not the headings of mpstat")

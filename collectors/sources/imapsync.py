@@ -193,7 +193,9 @@ def _read(copy: Copy, line: str) -> None:
 
 def command(ctx: Context) -> str:
     logs = ctx.facts.get("option:imapsync_log") or "LOG_imapsync/*.txt"
-    telling = f"head -5000 \"$f\" | egrep '{HEAD}'; tail -300 \"$f\" | egrep '{TAIL}' | tail -20"
+    telling = (
+        f"head -5000 \"$f\" | egrep '{HEAD}' 2>/dev/null; tail -300 \"$f\" | egrep '{TAIL}' 2>/dev/null | tail -20"
+    )
     return (
         f"while :; do find {logs} -mtime -1 -print 2>/dev/null | sort | "
         f'while read f; do echo "==> $f"; {telling}; done; '

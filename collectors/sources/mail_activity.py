@@ -1,9 +1,12 @@
 """mail_activity: processes, connections and logins of Cyrus and the nginx mail proxy, by zone.
 
-Three inputs in one stream: `ps` every few seconds (one imapd, pop3d or lmtpd serves one connection in Cyrus), the
-mail log as it grows (`login:` and `badlogin:` lines of cyrus-imapd), and nginx's stub_status page where the
-inventory names it. Options: `mail_log` (a shell pattern; a log below /zones/NAME/root belongs to that zone) and
-`nginx_status` (URL of the page, read with curl or wget).
+Inputs in one stream, every few seconds: `ps`; the mail log as it grows (`login:` and `badlogin:` lines of
+cyrus-imapd), also over its rotation; Cyrus's proc folder, which has a file for each process that serves a client;
+nginx's stub_status page. Options: `mail_log` and `cyrus_proc` (shell patterns; what lies below /zones/NAME/root
+belongs to that zone) and `nginx_status` (URL of the page, read with curl or wget).
+
+Without `cyrus_proc` every imapd, pop3d or lmtpd counts as one connection, those that wait for one too (prefork).
+nginx counts its own mail sessions, HTTP clients and questions to auth_http alike.
 """
 
 from __future__ import annotations
@@ -21,16 +24,23 @@ from frames.schemas import MAIL_ACTIVITY
 
 EVERY = 5.0
 COLUMNS = MAIL_ACTIVITY.names[2:]
-CYRUS = frozenset(["imapd", "pop3d", "lmtpd", "timsieved", "master", "idled", "notifyd", "nntpd", "httpd", "proxyd"])
+CYRUS = frozenset(
+    ["imapd", "pop3d", "lmtpd", "timsieved", "master", "cyrmaster", "idled", "notifyd", "nntpd", "proxyd"]
+)
 SERVICES = CYRUS | {"nginx", "imapproxyd", "perdition", "dovecot", "imap-login", "pop3-login", "imap", "pop3"}
 """Commands that count as mail services."""
 CONNECTED = frozenset(["imapd", "pop3d", "lmtpd", "timsieved"])
 
 LOGIN = re.compile(
-    r"log (\S+) .*?\b(imaps?|pop3s?|sieve|lmtp(?:unix)?|nntp)\[[0-9]+\]: (?:\[ID [0-9]+ \S+\] )?(bad)?login: "
+    r"log (\S+) .*?\b(imap|pop3|timsieved|sieve|lmtp|nntp)[\w-]{0,20}\[[0-9]{1,10}\]: "
+    r"(?:\[ID [0-9]+ \S+\] )?(bad)?login: "
 )
+PROC = re.compile(r"proc (\S+) +([0-9]{1,9}) +(\S+)$")
+JAIL = re.compile(r"jail ([0-9]{1,9}) (\S+)$")
 ZONE = re.compile(r"/zones?/([^/]+)/root/")
-DAEMONS = {"imap": "imapd", "imaps": "imapd", "pop3": "pop3d", "pop3s": "pop3d", "sieve": "timsieved"}
+DAEMONS = {"imap": "imapd", "pop3": "pop3d", "sieve": "timsieved", "timsieved": "timsieved", "lmtp": "lmtpd"}
+"""A service's name in Cyrus's configuration begins with one of these; its daemon."""
+NAMED = re.compile(r"timsieved|imap|pop3|sieve|lmtp")
 ACTIVE = re.compile(r"Active connections: ([0-9]{1,12})")
 ACCEPTS = re.compile(r" *([0-9]{1,18}) +([0-9]{1,18}) +([0-9]{1,18}) *$")
 READING = re.compile(r"Reading: [0-9]+ Writing: [0-9]+ Waiting: [0-9]+")
@@ -50,6 +60,9 @@ class Activity:
         self._logins: Counter[tuple[str, str]] = Counter()
         self._bad: Counter[tuple[str, str]] = Counter()
         self._logged: set[tuple[str, str]] = set()
+        self._serving: Counter[tuple[str, str]] = Counter()
+        self._told: set[str] = set()
+        self._jails: dict[str, str] = {}
         self._active = nan
         self._accepted: tuple[int, int, int] | None = None
         self._since = 0.0
@@ -62,13 +75,19 @@ class Activity:
         if words[0] == "ps":
             service = words[1].rpartition("/")[2].rstrip(":") if len(words) > 1 else ""
             if service in SERVICES:
-                self._processes[_zone(words[-1]), service] += 1
+                zone = _zone(words[-1])
+                self._processes[self._jails.get(zone, zone), service] += 1
         elif words[0] == "log":
             match = LOGIN.match(line)
             if match:
-                zone = ZONE.search(match[1])
-                key = (zone[1] if zone else "global", DAEMONS.get(match[2], "lmtpd"))
+                key = (_zone_of(match[1]), DAEMONS.get(match[2], "nntpd"))
                 (self._bad if match[3] else self._logins)[key] += 1
+        elif words[0] == "proc":
+            self._proc(line)
+        elif words[0] == "jail":
+            jail = JAIL.match(line)
+            if jail and len(self._jails) < 10_000:
+                self._jails[jail[1]] = jail[2]
         elif words[0] == "end":
             return self._round(at)
         elif not self._status(line):
@@ -80,6 +99,16 @@ class Activity:
 
     def end(self, at: float) -> list[Batch]:
         return []
+
+    def _proc(self, line: str) -> None:
+        """`proc FOLDER N SERVICE`: so many processes serve clients; `proc FOLDER 0 -` of a folder without any."""
+        match = PROC.match(line)
+        if not match:
+            raise ParseError(self.source, self.ctx.host, self.line_no, line, "not a count of Cyrus's proc folder")
+        zone, named = _zone_of(match[1]), NAMED.match(match[3])
+        self._told.add(zone)
+        if named:
+            self._serving[zone, DAEMONS[named[0]]] += int(match[2])
 
     def _status(self, line: str) -> bool:
         """A line of stub_status: connections now, then accepted, handled and requests since the start."""
@@ -96,10 +125,10 @@ class Activity:
         self._rounds += 1
         moment = at or self._rounds * self.ctx.interval
         span, self._since = moment - self._since if self._since else nan, moment
-        rows: dict[tuple[str, str], dict[str, float]] = {
-            key: {"processes": float(n), "connections": float(n) if key[1] in CONNECTED else nan}
-            for key, n in self._processes.items()
-        }
+        rows: dict[tuple[str, str], dict[str, float]] = {}
+        for key, n in self._processes.items():
+            connections = float(self._serving[key] if key[0] in self._told else n) if key[1] in CONNECTED else nan
+            rows[key] = {"processes": float(n), "connections": connections}
         # From a service's first login on, none in a round is a rate of 0 and not an unknown one.
         self._logged |= self._logins.keys() | self._bad.keys()
         for key in self._logged:
@@ -112,7 +141,8 @@ class Activity:
             zone = next((z for z, service in rows if service == "nginx"), "global")
             row = rows.setdefault((zone, "nginx"), {})
             row.update(connections=self._active, accepts=rates[0], errors=rates[1], requests=rates[2])
-        self._processes, self._logins, self._bad = Counter(), Counter(), Counter()
+        self._processes, self._logins, self._bad, self._serving = Counter(), Counter(), Counter(), Counter()
+        self._told = set()
         self._active, self._accepted = nan, None
         if not rows:
             return []
@@ -133,31 +163,58 @@ def _zone(text: str) -> str:
     return "global"
 
 
-def command(ps: str) -> Callable[[Context], str]:
-    """The stream's command; `ps` prints a command and its zone, a process a line."""
+def _zone_of(path: str) -> str:
+    """The zone that a path of the global zone leads into."""
+    zone = ZONE.search(f"{path}/")
+    return zone[1] if zone else "global"
+
+
+FOLLOW = """
+follow() {
+    (n=0; while :; do
+        i=`ls -i "$1" 2>/dev/null`
+        p=`tail -${n}f "$1" >&3 2>/dev/null & echo $!`
+        while test "`ls -i "$1" 2>/dev/null`" = "$i"; do echo beat >&3 || { kill $p; exit; }; sleep %s; done
+        kill $p; n=1000
+    done) 3>&1 | while read l; do
+        case "$l" in beat) echo "log $1" || exit;; *login:*) echo "log $1 $l" || exit;; esac
+    done
+}
+"""
+"""Follows a log by its name: Solaris's tail has no -F. After a rotation the new file is read from its beginning."""
+SERVING = """
+for d in %s; do
+    test -d "$d" && (cd "$d" && cat [0-9]* 2>/dev/null | awk -F'\t' '{ s = "imap"; if (NF > 3) s = $1; n[s]++ }
+        END { for (s in n) print n[s], s; print 0, "-" }' | sed "s|^|proc $d |")
+done
+"""
+"""A line a client: service, client, user, mailbox; old releases leave out the service."""
+
+
+def command(ps: str, first: str) -> Callable[[Context], str]:
+    """The stream's command; `ps` prints a command and its zone, a process a line, `first` runs before it."""
     wanted = "|".join(sorted(SERVICES))
 
     def make(ctx: Context) -> str:
-        log, url = ctx.facts.get("option:mail_log"), shlex.quote(ctx.facts.get("option:nginx_status", ""))
+        log, folder = ctx.facts.get("option:mail_log"), ctx.facts.get("option:cyrus_proc")
+        url, every = shlex.quote(ctx.facts.get("option:nginx_status", "")), f"{ctx.interval:g}"
         parts = []
         if log:
-            logins = 'while read l; do case "$l" in *login:*) echo "log $f $l" || exit;; esac; done'
-            parts.append(f'for f in {log}; do (tail -0f "$f" 2>/dev/null | {logins}) & done;')
-        page = f"(curl -s {url} || wget -q -O - {url}) 2>/dev/null; " if url != "''" else ""
-        every = f"{ctx.interval:g}"
-        parts.append(
-            f"while :; do {ps} | egrep '{wanted}' | sed 's/^/ps /'; {page}echo end || exit; sleep {every}; done"
-        )
-        return " ".join(parts)
+            parts.append(f'{FOLLOW % every}for f in {log}; do follow "$f" & done')
+        page = f"(curl -s -m 5 {url} || wget -q -T 5 -t 1 -O - {url}) 2>/dev/null\n" if url != "''" else ""
+        serving = SERVING % folder if folder else ""
+        services = f"{ps} | egrep '{wanted}' 2>/dev/null | sed 's/^/ps /'"
+        parts.append(f"while :; do\n{first}{services}\n{serving}{page}echo end || exit\nsleep {every}; done")
+        return "\n".join(parts)
 
     return make
 
 
-def variant(name: str, systems: tuple[OS, ...], ps: str) -> Variant:
+def variant(name: str, systems: tuple[OS, ...], ps: str, first: str = "") -> Variant:
     return Variant(
         name=name,
         systems=systems,
-        command=command(ps),
+        command=command(ps, first),
         parser=Activity,
         probe=f"{ps} | grep .",
         fix="let the user see all processes (Solaris: usermod -K defaultpriv=basic,proc_owner USER; Linux: no hidepid)",
@@ -173,5 +230,6 @@ SOURCE = Source(
         variant("ps-zone", ("solaris10", "solaris11", "illumos"), "ps -e -o comm -o zone"),
         variant("ps-cgroup", ("linux",), "ps -e -o comm= -o cgroup="),
         variant("ps-jail", ("freebsd",), "ps -ax -o comm= -o jail="),
+        variant("ps-jid", ("freebsd",), "ps -ax -o comm= -o jid=", "jls jid name 2>/dev/null | sed 's/^/jail /'\n"),
     ),
 )

@@ -25,14 +25,20 @@ CASES = [
     (zone_usage.SOURCE, "cgroups", "linux-containers.txt"),
     (zone_usage.SOURCE, "jails", "freebsd-jails.txt"),
     (disk_io.SOURCE, "iostat", "solaris10-J4200.txt"),
+    (disk_io.SOURCE, "iostat-old", "solaris10-J4200.txt"),
     (disk_io.SOURCE, "iostat-bsd", "freebsd-ada.txt"),
+    (disk_io.SOURCE, "sysstat", "linux-sysstat-12.6.txt"),
     (disk_io.SOURCE, "diskstats", "linux-diskstats.txt"),
     (host_load.SOURCE, "kstat-drivers", "solaris10-kstat.txt"),
     (host_load.SOURCE, "vmstat", ""),
+    (host_load.SOURCE, "vmstat-linux", "linux-vmstat-4.0.txt"),
+    (host_load.SOURCE, "mpstat", ""),
+    (host_load.SOURCE, "mpstat-linux", "linux-mpstat-12.6.txt"),
     (host_load.SOURCE, "procfs", "linux-procfs.txt"),
     (host_load.SOURCE, "sysctl", "freebsd-sysctl.txt"),
     (imapsync.SOURCE, "log", "linux-two-runs.txt"),
     (mail_activity.SOURCE, "ps-zone", "solaris10-cyrus.txt"),
+    (mail_activity.SOURCE, "ps-cgroup", "linux-cyrus-3.6-nginx-1.22.txt"),
 ]
 FAST = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 junk = st.one_of(

@@ -234,3 +234,96 @@ def test_a_linux_service_in_a_container_belongs_to_it() -> None:
     parser.feed("ps imapd 0::/system.slice/cyrus.service", 0.0)
     [batch] = parser.feed("end", 0.0)
     assert batch.columns["zone"] == ["proxy", "global"]
+
+
+def rounds(variant: str, lines: list[str], at: float = 100.0) -> list[dict[tuple[str, str], dict[str, Any]]]:
+    """Rows of each round by zone and service; rounds are five seconds apart."""
+    parser = next(v for v in mail_activity.SOURCE.variants if v.name == variant).parser(Context("h", "linux", 5.0))
+    out = []
+    for line in lines:
+        for b in parser.feed(line, at):
+            names = list(b.columns)
+            rows = [dict(zip(names, row, strict=True)) for row in zip(*b.columns.values(), strict=True)]
+            out.append({(row["zone"], row["service"]): row for row in rows})
+        at += 5 if line == "end" else 0
+    return out
+
+
+def test_cyrus_says_which_of_its_processes_serve_a_client() -> None:
+    ps = ["ps imapd mail3"] * 5 + ["ps imapd mail4"] * 3 + ["ps lmtpd mail3"] * 2
+    proc = ["proc /zones/mail3/root/var/imap/proc 3 imap", "proc /zones/mail3/root/var/imap/proc 1 imaps"]
+    idle = ["proc /zones/mail3/root/var/imap/proc 0 -"]
+    first, second = rounds("ps-zone", [*ps, *proc, *idle, "end", *ps, *idle, "end"])
+    assert {key: row["connections"] for key, row in first.items()} == {
+        ("mail3", "imapd"): 4,
+        ("mail3", "lmtpd"): 0,
+        ("mail4", "imapd"): 3,
+    }, "where nobody says, each process counts"
+    assert second["mail3", "imapd"]["connections"] == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "key", "good", "bad"),
+    [
+        ("imap[7]: [ID 921384 local6.notice] login: pc [10.0.0.1] anna plaintext User logged in", "imapd", 1, 0),
+        ("imapd[7]: login: pc[10.0.0.1] anna plaintext", "imapd", 1, 0),
+        ("cyrus/imaps[7]: login: pc [10.0.0.1] anna PLAIN+TLS User logged in SESSIONID=<x>", "imapd", 1, 0),
+        ("cyrus/imap-local[7]: badlogin: pc [::1] PLAIN (anna) [SASL(-13): authentication failure]", "imapd", 0, 1),
+        ("pop3s[7]: login: pc [10.0.0.1] anna APOP User logged in", "pop3d", 1, 0),
+        ("lmtpunix[7]: login: localhost [local] postman EXTERNAL User logged in", "lmtpd", 1, 0),
+        ("sieve[7]: badlogin: pc [10.0.0.1] PLAIN authentication failure", "timsieved", 0, 1),
+    ],
+)
+def test_logins_of_every_release(said: str, key: str, good: int, bad: int) -> None:
+    log = "log /zones/mail3/root/var/log/mail"
+    *_, last = rounds(
+        "ps-zone", [log, "end", f"{log} Nov 23 20:31:02 mail3 {said}", f"{log} other login: words", "end"]
+    )
+    row = last["mail3", key]
+    assert (row["requests"], row["errors"]) == (good / 5, bad / 5)
+
+
+def test_jails_by_number_get_their_names_and_apache_is_no_mail_service() -> None:
+    [row] = rounds("ps-jid", ["jail 3 mail", "ps imapd 3", "ps imapd 0", "ps nginx 4", "ps httpd 0", "end"])
+    assert set(row) == {("mail", "imapd"), ("global", "imapd"), ("4", "nginx")}
+
+
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+def test_a_log_is_followed_over_its_rotation_and_cyrus_folder_is_counted(tmp_path: Path, shell: str) -> None:
+    login = "Nov 23 20:31:00 m imap[2]: login: pc [10.0.0.1] {} plaintext User logged in\n"
+    log, proc = tmp_path / "mail.log", tmp_path / "zones" / "mail3" / "root" / "proc"
+    proc.mkdir(parents=True)
+    for pid in ("101", "102"):
+        (proc / pid).write_text(f"imap\tpc [10.0.0.1]\tuser{pid}\tuser.{pid}\t\n")
+    (proc / "103").write_text("pc [10.0.0.1]\tuser103\tuser.103\n")  # Cyrus 2.x
+    log.write_text(login.format("before"))
+    facts = {"option:mail_log": str(log), "option:cyrus_proc": f"{tmp_path}/zones/*/root/proc"}
+    variant = next(v for v in mail_activity.SOURCE.variants if "linux" in v.systems)
+    stream = subprocess.Popen(
+        [shell, "-c", variant.command(Context("h", "linux", 0.3, facts))],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    seen: list[str] = []
+    try:
+        assert stream.stdout
+        step = 0
+        for line in stream.stdout:
+            seen.append(line.rstrip("\n"))
+            if step == 0 and line == f"log {log}\n":
+                with log.open("a") as f:
+                    f.write(login.format("anna"))
+                step = 1
+            elif step == 1 and " anna " in line:
+                log.rename(tmp_path / "mail.log.0")
+                log.write_text(login.format("bob"))
+                step = 2
+            elif step == 2 and " bob " in line:
+                break
+    finally:
+        os.killpg(stream.pid, 15)
+        stream.wait()
+    assert [line.split()[10] for line in seen if "login:" in line] == ["anna", "bob"]
+    counts = sorted({line for line in seen if line.startswith("proc ")})
+    assert counts == [f"proc {proc} 0 -", f"proc {proc} 3 imap"]
