@@ -199,11 +199,12 @@ class Asker:
             interval=interval,
             duration=duration,
             probes=probes,
+            devices=self._names(host),
         )
         asked.runs[name] = run.id
         if run.id in self._live:
             return
-        parser = FrameParser(Context(name, host.facts.os, float(interval)), run.expected)
+        parser = FrameParser(Context(name, host.facts.os, float(interval)), run.expected, self._names(host))
         live = _Live(run, parser, Ticks(float(interval)), host.link, listed=probes is not None)
         self._live[run.id] = live
         self._program(engine, name, run.name, run.who, run.program)
@@ -233,6 +234,13 @@ class Asker:
             del self._live[run.id]
             self.door.forget(run)
             raise Refused(e.why) from e
+
+    @staticmethod
+    def _names(host: Any) -> Mapping[str, str]:
+        """The host's devices by the kernel's name, as people call them: the standing question lists them."""
+        stream = host.streams.get(SOURCE.name)
+        found = getattr(stream.parser, "names", None) if stream is not None else None
+        return found or {}
 
     def _settle(self, engine: Engine, asked: _Asked) -> None:
         """Tell the request's state where it has changed."""

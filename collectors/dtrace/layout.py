@@ -430,6 +430,9 @@ class _Reader:
             return self._blocks(early) if self.above and self.above[-1].block else early
         if above and above.kind == "blank" and above.end - above.at == 1:
             before = self.above[-2] if len(self.above) > 1 else None
+            if before and before.block:
+                self.above.pop()
+                return self._blocks([])
             if before and before.kind == "line":
                 # A heading of the script's own, and a blank line.
                 self.above.pop()

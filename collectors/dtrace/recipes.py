@@ -372,6 +372,17 @@ def _threads() -> Iterator[Recipe]:
             fields={**who, **CPU, **TOOK, **WHEN},
             cost="high",
         )
+    yield Recipe(
+        # Two probes instead of seven hundred, which DTrace for Linux takes a minute to attach; they know no name.
+        "syscalls",
+        ("linux",),
+        enter=("rawtp:::sys_enter",),
+        fire=("rawtp:::sys_exit",),
+        enter_if="pid != $pid",
+        fire_if="pid != $pid",
+        fields={**_who("linux"), **CPU, **TOOK, **WHEN},
+        cost="high",
+    )
     yield from _each(
         lambda systems, who: [
             Recipe(

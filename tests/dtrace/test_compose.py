@@ -136,6 +136,26 @@ def test_the_hosts_own_probes_decide() -> None:
     assert compose.recipe(question("fs_ops/by=operation"), "illumos").fire[0] == "fsinfo:::open"
 
 
+def test_a_fixed_system_call_is_the_only_one_probed() -> None:
+    one = compose.program(question("syscalls/by=latency/where=and(zone=a,syscall=fdsync)"), "illumos")
+    assert "syscall::fdsync:entry /pid != $pid/" in one
+    assert "syscall::fdsync:return /" in one
+    assert "syscall:::" not in one
+    for asked in (
+        "syscalls/by=latency",
+        "syscalls/by=latency/where=syscall!=read",
+        "syscalls/by=latency/where=or(syscall=read,syscall=write)",
+        "syscalls/by=latency/where=not(syscall=read)",
+        "syscalls/by=latency/where=syscall=r%2Ad",
+        "syscalls/by=latency/where=syscall=a%3Aentry%7Bx%7D",
+    ):
+        every = compose.program(question(asked), "illumos")
+        assert "syscall:::entry" in every
+        assert "syscall:::return" in every
+    assert "rawtp:::sys_exit" in compose.program(question("syscalls/by=latency"), "linux")
+    assert "syscall:::return" in compose.program(question("syscalls/by=syscall,latency"), "linux")
+
+
 # -- values ------------------------------------------------------------------------------------------------------
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60)

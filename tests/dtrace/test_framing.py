@@ -149,3 +149,154 @@ def test_damage_is_told_and_ends_with_its_interval(damage: list[str]) -> None:
         with contextlib.suppress(ParseError):
             batches += parser.feed(line, 0.0)
     assert [b.columns["keys"] for b in batches] == [[["c3t0d0"], ["c3t1d0"]], [[]]]
+
+
+# -- attacks --------------------------------------------------------------------------------------------------------
+
+
+def frame(number: int, *rows: str, start: int = 0, to: int | None = None, faults: str = " 0") -> list[str]:
+    end = number * 10 if to is None else to
+    return [
+        f"zs1 begin {number} {start} {end}",
+        *(r for row in rows for r in row.split("\n")),
+        f"zs1 end {number} {end}{faults}",
+    ]
+
+
+def fed(parser: framing.FrameParser, lines: list[str]) -> tuple[list[list[tuple[list[str], float]]], list[ParseError]]:
+    """Rows of each interval that came, and what was complained of."""
+    shown: list[list[tuple[list[str], float]]] = []
+    wrong: list[ParseError] = []
+    for line in lines:
+        try:
+            for b in parser.feed(line, 0.0):
+                shown.append(list(zip(b.columns["keys"], b.columns["value"], strict=True)))
+        except ParseError as e:
+            wrong.append(e)
+    return shown, wrong
+
+
+def counting() -> framing.FrameParser:
+    return framing.FrameParser(CTX, question("disk_io/by=execname"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["zs1 end 1 10 0", "a\nzs1 end 1 10 0", "zs1 begin 2 0 20\nzs1 key 1:a count=9\nzs1 end 2 20 0", "\n\n", "zs1 yek"],
+)
+def test_a_key_that_holds_the_marks_is_a_key(name: str) -> None:
+    row = f"zs1 key {len(name.encode())}:{name} count=3"
+    assert fed(counting(), frame(1, row, "zs1 key 1:b count=4")) == ([[([name], 3.0), (["b"], 4.0)]], [])
+
+
+def test_an_interval_without_an_end_is_not_shown_and_does_not_bleed() -> None:
+    parser = counting()
+    cut = frame(1, "zs1 key 1:a count=1")[:-1]
+    shown, wrong = fed(parser, [*cut, *frame(2, "zs1 key 1:b count=2")])
+    assert (shown, wrong, parser.complaints) == ([[(["b"], 2.0)]], [], ["interval 1 has no end"])
+
+
+def test_two_ends_and_an_interval_twice() -> None:
+    one, two = frame(1, "zs1 key 1:a count=1"), frame(2, "zs1 key 1:b count=2")
+    shown, wrong = fed(counting(), [*one, one[-1], *one, *two, two[-1]])
+    assert shown == [[(["a"], 1.0)], [(["b"], 2.0)]]
+    assert [(e.line_no, e.column, e.why) for e in wrong] == [(5, 11, "interval 1 after 1")]
+
+
+def test_numbers_begin_again_with_another_start() -> None:
+    lines = [*frame(7, "zs1 key 1:a count=1"), "zs1 start 5 disk_io/by=execname 77", *frame(1, "zs1 key 1:b count=2")]
+    parser = counting()
+    assert fed(parser, lines) == ([[(["a"], 1.0)], [(["b"], 2.0)]], [])
+    assert parser.pid == 77
+
+
+def test_a_clock_that_is_set_back_moves_the_stamp_and_nothing_else() -> None:
+    lines = [*frame(1, "zs1 key 1:a count=1", to=9_000_000_000), *frame(2, "zs1 key 1:a count=2", to=4_000_000_000)]
+    parser = counting()
+    assert [(b.time, b.columns["value"]) for line in lines for b in parser.feed(line, 0.0)] == [
+        (9.0, [1.0]),
+        (4.0, [2.0]),
+    ]
+
+
+def test_stderr_on_the_same_channel() -> None:
+    row = "zs1 key 1:a quantize\n           value  ------------- Distribution ------------- count    \n"
+    row += "               1 |                                         0        \ndtrace: 3 drops on CPU 0\n"
+    row += "               2 |@@@@                                     5        \nzs1 yek"
+    parser = framing.FrameParser(CTX, question("disk_io/by=device,latency"))
+    (batch,) = [b for line in frame(1, row) for b in parser.feed(line, 0.0)]
+    assert batch.columns["drops"] == [3.0]
+    assert sum(batch.columns["counts"][0]) == 5
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "why"),
+    [
+        ("zs1 key 3:abcd count=1", 14, "a key is longer than its length says"),
+        ("zs1 key #5 what", 12, "no key where one should stand"),
+        ("zs1 key 1:a quantize\n   nonsense", 4, "not a bucket"),
+        ("zs1 key 1:a quantize\nzs1 key 1:b count=1", 1, "a quantize without end"),
+        ("zs1 key 1:a stack\n  f`g+0x1\nzs1 end 1 10 0", 1, "a stack without end"),
+        ("zs1 key stack\n  f`g+0x1\nzs1 yek five", 9, "a stack without its value"),
+        ("zs1 key lquantize 0 999999999 1\nzs1 yek", 1, "no lquantize(0, 999999999, 1)"),
+        ("zs1 key lquantize 0 9 0\nzs1 yek", 1, "no lquantize(0, 9, 0)"),
+        ("zs1 key quantize\n  2 |@ 99999999999999999999\nzs1 yek", 1, "not of 64 bits: 2, 99999999999999999999"),
+    ],
+)
+def test_damage_names_its_line_and_column(row: str, column: int, why: str) -> None:
+    lines = [*frame(1, row), *frame(2, "zs1 key 1:z count=2")]
+    shown, wrong = fed(counting(), lines)
+    assert shown == [[(["z"], 2.0)]]
+    assert (wrong[0].line_no, wrong[0].column, wrong[0].why) == (1 + len(row.split("\n")), column, why)
+
+
+def test_a_block_without_end_ends_where_the_next_interval_begins() -> None:
+    cut = frame(1, "zs1 key 1:a quantize\n               1 |@ 5")[:-1]
+    shown, wrong = fed(counting(), [*cut, *frame(2, "zs1 key 1:b count=2")])
+    assert shown == [[(["b"], 2.0)]]
+    assert [e.why for e in wrong] == ["a quantize without end"]
+
+
+def test_fifty_thousand_keys_are_cut_and_counted() -> None:
+    rows = [f"zs1 key #{i} count=1" for i in range(50_000)]
+    parser = counting()
+    (batch,) = [b for line in frame(1, *rows) for b in parser.feed(line, 0.0)]
+    assert len(batch.columns["keys"]) == 10_000
+    assert batch.columns["drops"][0] == 40_000
+
+
+def test_a_flood_of_lines_is_not_kept() -> None:
+    parser = counting()
+    for opened in ("zs1 key 1:a stack", "zs1 key 9000:", "zs1 key 1:a quantize"):
+        lines = ["zs1 start 0 x 1", "zs1 begin 1 0 10", opened, *["  f`g+0x1"] * 20_000]
+        _, wrong = fed(parser, lines)
+        assert len(wrong) == 1
+        assert (parser._block, parser._key) == ([], None)
+
+
+@given(st.data())
+def test_any_border_of_chunks_and_any_cut(data: st.DataObject) -> None:
+    """Lines are put together by the link; whatever the borders were, whole intervals before the cut are shown."""
+    name = data.draw(KEYS)
+    lines = [*frame(1, f"zs1 key {len(name.encode())}:{name} count=3"), *frame(2, "zs1 key #-1 count=4"), *frame(3)]
+    text = ("\n".join(lines) + "\n").encode()
+    cut = data.draw(st.integers(0, len(text)))
+    borders = sorted(data.draw(st.lists(st.integers(0, cut), max_size=8)))
+    kept, whole = b"", []
+    for a, b in zip([0, *borders], [*borders, cut], strict=True):
+        *ready, kept = (kept + text[a:b]).split(b"\n")
+        whole += [line.decode("utf-8", "replace") for line in ready]
+    shown, wrong = fed(counting(), whole)
+    ends = [text.index(f"zs1 end {n} {n}0 0\n".encode(), 0) for n in (2, 3)]
+    assert not wrong
+    want = [[([name], 3.0)], [(["-1"], 4.0)], [([], 0.0)]]
+    assert shown == want[: len(shown)]
+    assert len(shown) >= sum(cut > end + 13 for end in ends)
+
+
+@given(st.lists(st.binary(max_size=80).map(lambda b: b.decode("utf-8", "replace")), max_size=60))
+def test_no_bytes_break_the_frame(lines: list[str]) -> None:
+    parser = counting()
+    fed(parser, ["zs1 begin 1 0 10", *lines])
+    shown, _ = fed(parser, ["x" * 9000, "zs1 start 0 x 1", *frame(1, "zs1 key 1:z count=2")])
+    assert shown[-1] == [(["z"], 2.0)]
