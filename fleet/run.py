@@ -28,6 +28,9 @@ SOURCES = (
 )  # fmt: skip
 
 
+HISTOGRAMS = ("zpool_histogram",)
+"""What OpenZFS has besides; the others would be told that they lack it."""
+
 STARTED = "fleet.json"
 """What a fleet's present goes on from: scenario, seed, start, offset, hosts. A past is written to fit it."""
 
@@ -195,6 +198,8 @@ def write_files(
     ]
     for host in site.hosts:
         lines += ["", f"[hosts.{host.name}]", f"port = {ports[host.name]}", f"model = {_toml(host.model)}"]
+        if host.openzfs and sources == SOURCES:
+            lines.append(f"sources = {_toml((*sources, *HISTOGRAMS))}")
         if not host.openzfs:
             lines.append('dtrace = ["*"]')
         if host.name in weak:

@@ -13,6 +13,7 @@ import numpy as np
 
 from fleet.formats.human import nicenum
 from fleet.formats.tool import Tool, UsageError, once, stamp, timing
+from fleet.formats.zhisto import histograms
 from fleet.live import Live, rates
 from fleet.model import Block, Row
 from fleet.scenario import DAY, Resilver
@@ -83,7 +84,7 @@ def zpool_iostat(live: Live, args: list[str]) -> Tool:
     linux = live.host.openzfs
     opts, rest = options(args, "T")
     for letter in opts:
-        if letter not in ("vTHpylqPLgn" if linux else "vTn" if live.host.release == "omnios" else "vT"):
+        if letter not in ("vTHpylqwrPLgn" if linux else "vTn" if live.host.release == "omnios" else "vT"):
             raise _zpool_usage("iostat", letter)
     names, interval, count = timing(rest)
     chosen = {p.name for p in _pools(live, names)}
@@ -92,6 +93,8 @@ def zpool_iostat(live: Live, args: list[str]) -> Tool:
     plan = _iostat_plan(live, order, verbose)
     head, line_of, width = _iostat_layout(live, plan)
     dash = _dashes(width)
+    if "w" in opts or "r" in opts:
+        return _histograms(live, plan, opts, interval, count)
     unit = (lambda v: str(int(v))) if exact else nicenum
     latency = "l" in opts
     if linux and "H" not in opts:
@@ -147,6 +150,21 @@ def zpool_iostat(live: Live, args: list[str]) -> Tool:
         return "".join(out)
 
     return Tool(report, interval, count)
+
+
+def _histograms(
+    live: Live, plan: list[tuple[int, Row] | str], opts: dict[str, str], interval: float, count: int
+) -> Tool:
+    """-w or -r; totals since import, so without an interval only."""
+    if interval:
+        raise UsageError("histograms of an interval are not simulated\n", 1)
+    if {"w", "r"} <= set(opts):
+        raise UsageError("[-r|-w] can't be used together\n", 1)
+    if {"l", "q"} & set(opts):
+        raise UsageError("[-r|-w] isn't allowed with [-c|-l|-q]\n", 1)
+    rows = [entry for entry in plan if not isinstance(entry, str)]
+    how = {"latency": "w" in opts, "exact": "p" in opts, "scripted": "H" in opts}
+    return Tool(lambda t, before: stamp(opts.get("T", ""), t) + histograms(live, rows, t, **how), interval, count)
 
 
 def _latency_cells(live: Live, block: Block, i: int, row: Row) -> list[str]:
