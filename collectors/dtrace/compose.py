@@ -9,7 +9,7 @@ program contains a destructive action and no command passes -w.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from collectors.base import OS
@@ -81,6 +81,21 @@ def _listed(probe: str, have: list[str]) -> bool:
 
 def _fields(question: Question) -> set[str]:
     return set(question.by) | {p.field for p in comparisons(question.where)}
+
+
+def by_kernel_names(question: Question, names: Mapping[str, str]) -> Question:
+    """`question` with the devices of its predicate called what the kernel calls them; `names`: that name to the one
+    that people use (`framing.FrameParser.names`), which is what they click."""
+    back = {people: kernel for kernel, people in names.items()}
+
+    def told(p: Predicate) -> Predicate:
+        if isinstance(p, Is):
+            return Is(p.field, p.op, back.get(str(p.value), p.value)) if p.field == "device" else p
+        if isinstance(p, Not):
+            return Not(told(p.part))
+        return type(p)(tuple(map(told, p.parts)))
+
+    return question if question.where is None else Question(question.metric, question.by, told(question.where))
 
 
 @dataclass(frozen=True)

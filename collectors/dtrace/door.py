@@ -8,7 +8,7 @@ when the link drops, and when drops or its own CPU share stay over a bound. Each
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,11 +93,13 @@ class Door:
         interval: int = 1,
         duration: float | None = None,
         probes: Iterable[str] | None = None,
+        devices: Mapping[str, str] | None = None,
     ) -> Run:
         """A run of `name`, a question's id or a script's name, that the engine is to start; or the one that is
         already under way with the same name on that host, which `who` then watches too.
 
-        `probes`: what `dtrace -l` shows there, if known. Raises Refused with the reason, which is an event as well.
+        `probes`: what `dtrace -l` shows there, if known; `devices`: the kernel's names of disks with those that people
+        use. Raises Refused with the reason, which is an event as well.
         """
         try:
             for run in self.runs.values():
@@ -105,7 +107,7 @@ class Door:
                     self._allowed(name, host, allowed)
                     self.watch(run, who, now)
                     return run
-            return self._admit(host, name, who, now, os, allowed, interval, duration, probes)
+            return self._admit(host, name, who, now, os, allowed, interval, duration, probes, devices or {})
         except Refused as e:
             self._event(host, name, "warn", f"D question refused: {e}", who)
             raise
@@ -121,6 +123,7 @@ class Door:
         interval: int,
         duration: float | None,
         probes: Iterable[str] | None,
+        devices: Mapping[str, str],
     ) -> Run:
         self._allowed(name, host, allowed)
         busy = [r for r in self.runs.values() if r.host == host]
@@ -141,7 +144,8 @@ class Door:
             else:
                 question = metrics.question(name)
                 found = compose.recipe(question, os, probes)
-                source = compose.program(question, os, interval=interval, limit=int(limit), recipe_=found)
+                told = compose.by_kernel_names(question, devices)
+                source = compose.program(told, os, interval=interval, limit=int(limit), recipe_=found)
                 expected = Expected.of(question)
             command = compose.command(source)
         except (compose.NoRecipe, QuestionError, ValueError) as e:

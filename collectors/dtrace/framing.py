@@ -28,8 +28,8 @@ intervals of the standing question on a Solaris host::
 
 ``alias DEVICE NAME``
     Before the program, where the system has them: the kernel's name of a disk and what people call it (Solaris
-    and illumos: sd3 is c3t0d0). Printed by the shell command around dtrace. May be missing altogether; then keys
-    stay as the kernel names them.
+    and illumos: sd3 is c3t0d0). Printed by the shell command around the standing question, which tells the others.
+    May be missing altogether; then keys stay as the kernel names them.
 ``start WALLTIMESTAMP QUESTION [PID]``
     Printed by BEGIN: every probe is attached. PID is dtrace's own, for a look at what it costs. Times are
     walltimestamp, nanoseconds since the epoch by the host's clock.
@@ -61,6 +61,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from collectors.base import Batch, Context, ParseError
@@ -166,10 +167,11 @@ class FrameParser:
     what dtrace said it dropped since the interval before, plus the program's own faults.
     """
 
-    def __init__(self, ctx: Context, asked: Question | Expected) -> None:
+    def __init__(self, ctx: Context, asked: Question | Expected, names: Mapping[str, str] | None = None) -> None:
         self.ctx = ctx
         self._expected = asked if isinstance(asked, Expected) else Expected.of(asked)
-        self._alias: dict[str, str] = {}
+        self.names = dict(names or {})
+        """Devices by the kernel's name: as people call them. `alias` lines add to it."""
         self._line_no = 0
         self._interval: _Interval | None = None
         self._key: str | None = None
@@ -241,9 +243,9 @@ class FrameParser:
             return [self._end(rest)]
         elif word == "alias":
             device, _, name = rest.partition(" ")
-            if not name or len(self._alias) >= _MOST_LINES:
+            if not name or len(self.names) >= _MOST_LINES:
                 raise _Damage("no alias", 5)
-            self._alias[device] = name
+            self.names[device] = name
         elif word == "start":
             self.running, self._last = True, 0
             pid = rest.rsplit(" ", 1)[-1]
@@ -330,7 +332,7 @@ class FrameParser:
             return
         for i in self._expected.devices:
             if i < len(row.keys):
-                row.keys[i] = self._alias.get(row.keys[i], row.keys[i])
+                row.keys[i] = self.names.get(row.keys[i], row.keys[i])
         self._interval.rows.append(row)
 
     def _batch(self, interval: _Interval, faults: int) -> Batch:

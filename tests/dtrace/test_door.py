@@ -149,3 +149,12 @@ def test_who_stopped_it_is_told(door: Door) -> None:
     assert ended(door, run, 1) == "stopped by bert"
     door.ended(run, "Terminated")
     assert door.events()[-1]["text"] == "D question ended: stopped by bert"
+
+
+def test_a_device_is_asked_for_by_the_kernels_name_and_told_by_the_one_that_was_clicked() -> None:
+    door = Door()
+    name = "disk_io/by=operation,latency/where=and(device=c3t8d0,zone=c3t8d0)"
+    run = door.ask("ms2", name, "ops", 0.0, os="solaris10", allowed=["disk_io"], devices={"sd9": "c3t8d0"})
+    assert '== "sd9")' in run.program
+    assert 'zs_zone[arg0] == "c3t8d0")' in run.program, "a zone of that name is none of it"
+    assert run.name == run.expected.id == name
