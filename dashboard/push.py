@@ -206,6 +206,7 @@ class Hub:
         self.view_json: dict[str, str] = {}
         self._filling: dict[tuple[Any, ...], asyncio.Future[PanelData]] = {}
         self._seq = itertools.count(1)
+        self._answered: set[tuple[str, str]] = set()
         self._ticks = ThreadPoolExecutor(1, "tick")
         self._fills = ThreadPoolExecutor(2, "fill")
 
@@ -217,17 +218,41 @@ class Hub:
         last = 0.0
         with self.live.changes() as changed:
             while True:
-                wait = last + 1.0 - loop.time()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), max(wait, 0.01))
-                changed.clear()
-                # The sources of one second come within some tens of milliseconds of each other.
-                await asyncio.sleep(max(0.04, last + 0.9 - loop.time()))
+                await self._pause(changed, last)
                 last = loop.time()
                 try:
                     await self.tick()
                 except Exception:
                     log.exception("tick failed")
+
+    async def _pause(self, changed: asyncio.Event, last: float) -> None:
+        """Until the next tick: 0.9 s after the last where something came, a second where nothing did; at once when a
+        question that somebody has just asked has its first answer."""
+        loop = asyncio.get_running_loop()
+        came = False
+        while (left := last + (0.9 if came else 1.0) - loop.time()) > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), left)
+                changed.clear()
+                came = True
+                if self._first_answer():
+                    break
+        # The sources of one second come within some tens of milliseconds of each other.
+        await asyncio.sleep(0.04)
+
+    def _first_answer(self) -> bool:
+        """Whether a host has just begun to answer a question that some page shows."""
+        shown = {
+            q for s in self.streams.values() for q in [s.query.get("question")] if "dtrace" in s.panel.tables and q
+        }
+        if not shown:
+            return False
+        now = self.live.clock()
+        rows = self.live.rows("dtrace", now - 3, now + 3, {"question": sorted(map(str, shown))})
+        pairs = rows.group_by(["question", "host"]).aggregate([])
+        seen = set(zip(pairs["question"].to_pylist(), pairs["host"].to_pylist(), strict=True))
+        new, self._answered = seen - self._answered, seen
+        return bool(new)
 
     async def tick(self) -> None:
         """Brings every stream and view up to date and wakes the pages."""
