@@ -17,20 +17,27 @@ RATIOS = (
     ("demand_metadata", "demand metadata", ("demand_metadata",)),
     ("prefetch", "prefetch", ("prefetch_data", "prefetch_metadata")),
 )
-_RATES = tuple(f"{part}_{what}" for _, _, parts in RATIOS for part in parts for what in ("hits", "misses"))
-TABLES = {"arcstats": Need(("size", "c", "c_min", "c_max", "mru_ghost_hits", "mfu_ghost_hits", *_RATES))}
+_RATES = tuple(f"{part}_{what}" for _, _, parts in RATIOS for part in parts for what in ("hits", "iohits", "misses"))
+_USED = ("prefetches", "prefetches_used", "misses")
+TABLES = {"arcstats": Need(("size", "c", "c_min", "c_max", "mru_ghost_hits", "mfu_ghost_hits", *_USED, *_RATES))}
 
 
-def ratio(hits: Floats, misses: Floats) -> Floats:
-    """Hits over reads, NaN below FEW_READS reads a second."""
-    reads = hits + misses
+def ratio(part: Floats, whole: Floats) -> Floats:
+    """`part` of `whole`, NaN where `whole` is below FEW_READS a second."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(reads >= FEW_READS, hits / reads, np.nan).astype(np.float32)
+        return np.where(whole >= FEW_READS, np.minimum(part / whole, 1.0), np.nan).astype(np.float32)
+
+
+def hit_ratio(row: dict[str, Floats], parts: tuple[str, ...]) -> Floats:
+    """Hits over accesses of `parts`; a read under way is an access where the system counts them."""
+    hits, misses = (np.sum([row[f"{p}_{what}"] for p in parts], axis=0) for what in ("hits", "misses"))
+    under_way = np.nansum([row[f"{p}_iohits"] for p in parts], axis=0)
+    return ratio(hits, hits + misses + under_way)
 
 
 @panel("arc", kind="lines", title="ARC", subtitle="ghost hits below", source="kstat, 1 s", tables=TABLES)
 def arc(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
-    """Size and target as lines between min and max, ghost hits as a band, hit ratios in the table."""
+    """Size and target as lines between min and max, ghost hits as a band, ratios of what was asked in the table."""
     frame = frames["arcstats"]
     if not len(frame) and not known:
         return PanelData(grid, unit="B")
@@ -40,13 +47,16 @@ def arc(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
         Series("c", "target", "B", 3, "dash"),
         Series("ghost", "ghost hits", "1/s", 2, fill=True, group="ghost"),
         *(Series(id, label, "1", None, group="table") for id, label, _ in RATIOS),
-    ]
-    ratios = [
-        ratio(sum(row[f"{p}_hits"] for p in parts), sum(row[f"{p}_misses"] for p in parts))  # type: ignore[arg-type]
-        for _, _, parts in RATIOS
+        Series("prefetches_used", "prefetched and used", "1", None, group="table"),
+        Series("ghost_share", "misses that a larger ARC serves", "1", None, group="table"),
     ]
     ghost = np.nansum([row["mru_ghost_hits"], row["mfu_ghost_hits"]], axis=0)
     ghost = np.where(np.isfinite(row["mru_ghost_hits"]) | np.isfinite(row["mfu_ghost_hits"]), ghost, np.nan)
+    ratios = [
+        *(hit_ratio(row, parts) for _, _, parts in RATIOS),
+        ratio(row["prefetches_used"], row["prefetches"]),
+        ratio(ghost, row["misses"]),
+    ]
     values = np.vstack([row["size"], row["c"], ghost, *ratios]).astype(np.float32)
     low, high = last(frame, "c_min"), last(frame, "c_max")
     marks = []

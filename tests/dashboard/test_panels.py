@@ -263,5 +263,11 @@ def test_sections_and_members_are_no_top_level_vdevs() -> None:
 
 
 def test_the_ratio_of_few_reads_is_missing() -> None:
-    few = arc.ratio(np.array([9.0, 95.0], np.float32), np.array([0.0, 5.0], np.float32))
+    few = arc.ratio(np.array([9.0, 95.0], np.float32), np.array([9.0, 100.0], np.float32))
     np.testing.assert_allclose(few, [np.nan, 0.95])
+
+
+def test_a_read_under_way_is_an_access_where_the_system_counts_them() -> None:
+    row = {f"a_{what}": np.array([n, n], np.float32) for what, n in (("hits", 60), ("misses", 20))}
+    row["a_iohits"] = np.array([np.nan, 20], np.float32)
+    np.testing.assert_allclose(arc.hit_ratio(row, ("a",)), [0.75, 0.6])
