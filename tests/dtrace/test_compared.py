@@ -141,3 +141,96 @@ def test_what_was_aggregated_is_what_is_read(seed: int) -> None:
         assert not answer.complaints
     # And the whole at once, in which one aggregation follows the other.
     assert sum(len(c.rows) for c in cases.values()) == len(layout.parse(text).rows)
+
+
+def marked(text: str, name: str) -> str:
+    return text.partition(f"\n@@ {name}\n")[2].partition("\n@@ ")[0]
+
+
+def test_several_in_one_printa_normalized_truncated_and_cleared() -> None:
+    program = """
+        BEGIN {
+            @n["a b", 7] = count(); @n["a b", 7] = count(); @n["c", 8] = count();
+            @s["a b", 7] = sum(-4000); @s["c", 8] = sum(500000); @s["only here", 1234567] = sum(9);
+            @q["a b", 7] = quantize(5); @q["c", 8] = quantize(-300); @q["c", 8] = quantize(70);
+            @l["c", 8] = lquantize(35, 0, 100, 10);
+            @m["a b", 7] = min(3); @m["c", 8] = min(-3);
+            @t[1] = count(); @t[2] = sum(5); @t[3] = sum(7);
+        }
+    """.replace("@t[1] = count(); @t[2]", "@t[1] = sum(1); @t[2]")
+    sections = {
+        "ns": ("printa(@n, @s);", 2),
+        "nq": ("printa(@n, @q);", 2),
+        "qn": ("printa(@q, @n);", 2),
+        "nqs": ("printa(@n, @q, @s);", 3),
+        "qlnm": ("printa(@q, @l, @n, @m);", 4),
+        "normal": ("normalize(@s, 1000); printa(@s);", 1),
+        "denormal": ("denormalize(@s); printa(@s);", 1),
+        "trunc": ("trunc(@t, 2); printa(@t);", 1),
+        "cleared": ("clear(@n); clear(@q); clear(@m); printa(@n); printa(@q); printa(@m);", 1),
+        "none": ("trunc(@t); printa(@t);", 1),
+    }
+    for name, (statements, _) in sections.items():
+        program += f'BEGIN {{ printf("\\n@@ {name}\\n"); {statements} }}\n'
+    text = run(
+        program + 'BEGIN { printf("\\n@@ end\\n"); trunc(@n); trunc(@s); trunc(@q); trunc(@l); trunc(@m); exit(0); }\n'
+    )
+
+    def rows(name: str) -> list[tuple[tuple[str, ...], Any]]:
+        answer = layout.parse(marked(text, name), values=sections[name][1])
+        assert not answer.complaints
+        return sorted(((tuple(r.keys), read(r)) for r in answer.rows), key=lambda row: row[0])
+
+    ab, c, only = ("a b", "7"), ("c", "8"), ("only here", "1234567")
+    qab, qc = {4: 1}, {-256: 1, 64: 1}
+    assert rows("ns") == [(ab, 2), (ab, -4000), (c, 1), (c, 500000), (only, 0), (only, 9)]
+    assert rows("nq") == [(ab, 2), (ab, qab), (c, 1), (c, qc)]
+    assert rows("qn") == [(ab, qab), (ab, 2), (c, qc), (c, 1)]
+    assert rows("nqs") == [
+        (ab, 2),
+        (ab, qab),
+        (ab, -4000),
+        (c, 1),
+        (c, qc),
+        (c, 500000),
+        (only, 0),
+        (only, {}),
+        (only, 9),
+    ]
+    assert rows("qlnm") == [(ab, qab), (ab, {}), (ab, 2), (ab, 3), (c, qc), (c, {30: 1}), (c, 1), (c, -3)]
+    # A negative sum is divided as if it were unsigned: dtrace's own doing.
+    assert rows("normal") == [(ab, (2**64 - 4000) // 1000), (c, 500), (only, 0)]
+    assert rows("denormal") == [(ab, -4000), (c, 500000), (only, 9)]
+    assert rows("trunc") == [(("2",), 5), (("3",), 7)]
+    assert [(k, v or None) for k, v in rows("cleared")] == [(ab, None)] * 3 + [(c, None)] * 3
+    assert rows("none") == []
+
+
+def test_stacks_and_symbols_account_for_every_sample() -> None:
+    by = {
+        "stack": "stack()",
+        "deep": "execname, stack(3), pid",
+        "user": "ustack(6)",
+        "both": "stack(2), ustack(2)",
+        "where": "ustack(4), cpu, tid, \"in\"",
+        "func": "func(arg0)",
+        "mod": "mod(arg0), execname",
+        "usym": "usym(arg1), umod(arg1), uaddr(arg1)",
+    }
+    program = (
+        "profile-97 { @n = count(); " + " ".join(f"@{name}[{keys}] = count();" for name, keys in by.items()) + " }\n"
+    )
+    program += "tick-1s { exit(0); }\n"
+    for name in ["n", *by]:
+        program += f'END {{ printf("\\n@@ {name}\\n"); printa(@{name}); trunc(@{name}); }}\n'
+    text = run(program + 'END { printf("\\n@@ end\\n"); }\n')
+    (total,) = layout.parse(marked(text, "n")).rows
+    assert total.value
+    for name, keys in by.items():
+        part = marked(text, name)
+        answer = layout.parse(part)
+        assert sum(r.value or 0 for r in answer.rows) == total.value, part
+        assert {len(r.keys) for r in answer.rows} == {keys.count(", ") + 1}, part
+        assert not answer.text
+        frames = sum(len(k.split("\n")) for r in answer.rows for k in r.keys if "`" in k)
+        assert frames == part.count("`"), part
