@@ -32,6 +32,7 @@ echo "boot_time=`kstat -p unix:0:system_misc:boot_time 2>/dev/null | awk '{print
 test -r /proc/stat && echo "boot_time=`sed -n 's/^btime //p' /proc/stat`"
 test -x /sbin/sysctl && echo "boot_time=`sysctl -n kern.boottime 2>/dev/null | sed 's/.* sec = \([0-9]*\).*/\1/'`"
 echo "page_size=`pagesize 2>/dev/null || getconf PAGESIZE 2>/dev/null`"
+test -d /sys/fs/cgroup && echo "cgroup=`test -r /sys/fs/cgroup/cgroup.controllers && echo v2 || echo v1`"
 echo "zonename=`zonename 2>/dev/null`"
 test -r /sys/class/dmi/id/product_name && echo "model=`cat /sys/class/dmi/id/product_name 2>/dev/null`"
 echo "user=`(id -un || /usr/xpg4/bin/id -un) 2>/dev/null`"

@@ -420,27 +420,33 @@ so a selector without a name makes it read thousands a second."""
 ROUND = 60
 """Reports until kstat is started again, with the names of the zones that run by then."""
 
-CONFIG = beside("egrep -h '<zone |<rctl|<mcap' /etc/zones/*.xml 2>/dev/null", 60)
-LISTING = beside('z=`zoneadm list -cp` && echo "$z" && n=`echo "$z" | wc -l` && echo zones. $n', 5)
+CONFIGURED = "egrep -h '<zone |<rctl|<mcap' /etc/zones/*.xml 2>/dev/null"
+PRCTL = 'for z in `zoneadm list`; do prctl -P -t privileged -i zone "$z" 2>/dev/null; done'
+LISTING = beside('(z=`zoneadm list -cp` && echo "$z" && n=`echo "$z" | wc -l` && echo zones. $n)', 5)
 """With the number of its lines, so that a listing that was cut is never taken for zones that are gone."""
 RCAP = beside(f"(rcapstat -z {RCAP_EVERY} 2>/dev/null; echo rcapd)", 60)
 
 
+def config(ctx: Context) -> str:
+    """What is configured and, with the option zone_prctl, what was set since: prctl stops a process to ask it."""
+    return beside(f"({CONFIGURED}; {PRCTL})" if ctx.facts.get("option:zone_prctl") else CONFIGURED, 60)
+
+
 def solaris10(ctx: Context) -> str:
     """Small loops beside one kstat of the caps."""
-    return f"{CONFIG} {LISTING} {RCAP} ({_prstat(ctx)}) & kstat -T u -p '{SYSTEM}' '{CAPS}' {whole(ctx)}"
+    return f"{config(ctx)} {LISTING} {RCAP} ({_prstat(ctx)}) & kstat -T u -p '{SYSTEM}' '{CAPS}' {whole(ctx)}"
 
 
 def illumos(ctx: Context) -> str:
     """Small loops beside a kstat that is started again every `ROUND` reports."""
     every, selectors = whole(ctx), " ".join(f'"{s}"' for s in ILLUMOS)
     kstat = f"{NAMES}; kstat -T u -p '{CAPS}' {selectors} {every} {ROUND} || exit; sleep {every}"
-    return f"{CONFIG} {LISTING} ({_prstat(ctx)}) & while :; do {kstat}; done"
+    return f"{config(ctx)} {LISTING} ({_prstat(ctx)}) & while :; do {kstat}; done"
 
 
 def prstat(ctx: Context) -> str:
     """Without kstat."""
-    return f"{CONFIG} {LISTING} {_prstat(ctx)}"
+    return f"{config(ctx)} {LISTING} {_prstat(ctx)}"
 
 
 def _prstat(ctx: Context) -> str:

@@ -24,7 +24,7 @@ from math import nan
 from collectors import units
 from collectors.base import Batch, Context, ParseError
 from collectors.sh import lines, whole
-from collectors.zones.solaris import CONFIG, LISTING
+from collectors.zones.solaris import LISTING, config
 from collectors.zones.states import States
 from collectors.zones.zoneadm import Listing, size
 from frames.schemas import ZONE_USAGE
@@ -255,6 +255,6 @@ def command() -> Callable[[Context], str]:
     """zonestat beside the loops that list zones and their configuration."""
 
     def make(ctx: Context) -> str:
-        return f"{CONFIG} {LISTING} " + lines(f"zonestat -p -T u -r {RESOURCES} {whole(ctx)}")
+        return f"{config(ctx)} {LISTING} " + lines(f"zonestat -p -T u -r {RESOURCES} {whole(ctx)}")
 
     return make

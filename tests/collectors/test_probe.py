@@ -1,6 +1,7 @@
 """The probe: real answers of this machine, the systems told apart, variants chosen and lacks named."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,9 @@ def test_this_machine_answers_in_a_plain_posix_shell():
     assert int(facts["memory"]) > 100_000_000
     assert int(facts["ncpu"]) >= 1
     assert int(facts["boot_time"]) > 1_000_000_000
+    groups = Path("/sys/fs/cgroup")
+    version = "v2" if (groups / "cgroup.controllers").exists() else "v1"
+    assert facts.get("cgroup") == (version if groups.is_dir() else None)
 
 
 @pytest.mark.parametrize(

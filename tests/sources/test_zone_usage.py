@@ -241,7 +241,9 @@ STUBS = {
     "kstat": 'while :; do date +%s; printf "unix:0:system_misc:snaptime\\t%s\\n" '
     "`cut -d' ' -f1 /proc/uptime`"
     '; printf "caps:3:cpucaps_zone_3:value\\t150\\n\\n"; sleep 0.2; done',
-    "zoneadm": 'printf "%s\\n" 0:global:running:/::native:shared 3:mail3:running:/zones/mail3:u-u-i-d:native:shared',
+    "zoneadm": 'case "$2" in -cp) printf "%s\\n" 0:global:running:/::native:shared '
+    '3:mail3:running:/zones/mail3:u-u-i-d:native:shared;; *) printf "%s\\n" global mail3;; esac',
+    "prctl": 'for z in "$@"; do :; done; printf "%s\\n" "zone: 3: $z" "zone.cpu-shares privileged 20 - none -"',
     "rcapstat": 'while :; do printf "%s\\n" "id zone nproc vm rss cap at avgat pg avgpg" '
     '"3 mail3 - 26M 38M 1024M 0K 0K 0K 0K"; sleep 0.2; done',
 }
@@ -253,7 +255,7 @@ def test_the_solaris10_command_runs_in_a_plain_shell_and_ends_with_it(tmp_path: 
     for name, script in STUBS.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / name).chmod(0o755)
-    ctx = Context("ms1", "solaris10", 1.0, FACTS)
+    ctx = Context("ms1", "solaris10", 1.0, {**FACTS, "option:zone_prctl": "yes"})
     variant = VARIANTS["prstat+caps"]
     stream = subprocess.Popen(
         [shell, "-c", variant.command(ctx)],
@@ -271,7 +273,7 @@ def test_the_solaris10_command_runs_in_a_plain_shell_and_ends_with_it(tmp_path: 
                 columns = rows[-1].columns
                 i = columns["zone"].index("mail3")
                 whole = columns["brand"][i] and columns["rss_cap"][i] == columns["rss_cap"][i]
-                if whole and columns["cpu"][i] == columns["cpu"][i]:
+                if whole and columns["cpu"][i] == columns["cpu"][i] and columns["cpu_shares"][i] == 20:
                     break
         assert columns["cpu"][i] == pytest.approx(0.4)
         assert columns["cpu_cap"][i] == 1.5
