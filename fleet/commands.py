@@ -9,18 +9,19 @@ from fleet.clock import Clock
 from fleet.files import files
 from fleet.filters import FILTERS
 from fleet.formats import dtrace as dtrace_
-from fleet.formats import freebsd, kstat, solaris11, stat, zpool
+from fleet.formats import freebsd, kstat, solaris11, stat, zpool, zsend
 from fleet.formats.tool import Make, Tool, UsageError, once
 from fleet.live import Live
 from fleet.shell import IO, Command, Exit, Shell
 
 Text = Callable[[str], str]
 
-_COMMON: dict[str, Make] = {"zpool": zpool.zpool, "zfs": zpool.zfs, "dtrace": dtrace_.dtrace}
+_COMMON: dict[str, Make] = {"zpool": zpool.zpool, "zfs": zpool.zfs, "dtrace": dtrace_.dtrace, "find": zsend.find,
+                           "pgrep": zsend.pgrep}  # fmt: skip
 _SUNOS: dict[str, Make] = {
     "kstat": kstat.kstat, "prstat": stat.prstat, "zoneadm": stat.zoneadm, "iostat": stat.iostat, "vmstat": stat.vmstat,
     "rcapstat": stat.rcapstat, "swap": stat.swap, "psrinfo": stat.psrinfo, "prtconf": stat.prtconf,
-    "prtdiag": stat.prtdiag,
+    "prtdiag": stat.prtdiag, "pargs": zsend.pargs,
     "zonename": lambda live, args: once(lambda t: "global\n"), "pagesize": lambda live, args: once(lambda t: "4096\n"),
 }  # fmt: skip
 _LINUX: dict[str, Make] = {
@@ -77,7 +78,12 @@ def _date(live: Live, args: list[str]) -> Tool:
 
 
 def _ps(live: Live, args: list[str]) -> Tool:
-    """`ps -o pid= -o time= -p PIDS` of dtraces, and `ps -e -o comm -o zone` (or cgroup; FreeBSD: ps -ax, jail)."""
+    """`ps -o pid= -o time= -p PIDS` of dtraces, and `ps -e -o comm -o zone` (or cgroup; FreeBSD: ps -ax, jail).
+
+    With process groups it is of the streams of a migration.
+    """
+    if "pgid" in " ".join(args):
+        return zsend.ps(live, args)
     if not {"-e", "-ax"} & set(args):
         pids = [int(p) for p in args[-1].split(",") if p.isdecimal() and int(p) in dtrace_.PIDS]
         if not pids:

@@ -7,6 +7,7 @@ from html import escape
 
 from fleet.formats.kstat import arc_value, moment
 from fleet.formats.tool import words
+from fleet.formats.zsend import logs
 from fleet.live import Live
 from fleet.site import GIB
 
@@ -15,6 +16,10 @@ Make = Callable[[float], str]
 
 def files(live: Live) -> dict[str, Make]:
     """Path -> text at a time, for every file that a host of its system has."""
+    return _system(live) | logs(live)
+
+
+def _system(live: Live) -> dict[str, Make]:
     if live.host.system == "freebsd":
         return {
             "/sbin/sysctl": lambda t: "",

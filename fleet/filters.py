@@ -331,6 +331,12 @@ class Tail(Filter):
 
 
 def _tail(args: list[str], out: Out, read: Read) -> Filter | None:
+    if args and (size := re.fullmatch(r"-(\d+)c", args[0])):
+        n = int(size[1])
+        return _from_files(
+            lambda f, o, sink: Collect(sink, lambda lines: "\n".join(lines)[-n:].split("\n") if lines else []),
+            [], args[1:], out, read,
+        )  # fmt: skip
     n, files = _count_and_files(args)
     return _from_files(lambda f, o, sink: Tail(sink, n), [], files, out, read)
 
@@ -401,6 +407,7 @@ def _tr(args: list[str], out: Out, read: Read) -> Filter | None:
     if args[:1] == ["-d"] and len(args) == 2:
         gone = args[1].replace("\\n", "\n")
         return Each(out, lambda line: "".join(c for c in line if c not in gone))
+    args = [re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), a) for a in args]
     if len(args) == 2 and len(args[0]) == len(args[1]):
         table = str.maketrans(args[0], args[1])
         return Each(out, lambda line: line.translate(table))

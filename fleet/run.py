@@ -18,13 +18,14 @@ from types import TracebackType
 from typing import Any
 
 from fleet import control
+from fleet.formats.zsend import LOGS
 from fleet.scenario import SCENARIOS, Scenario, scenario
 from fleet.server import USER, Keys, keys
 from fleet.site import ESTATE, Site, site_of
 
 SOURCES = (
     "zpool_iostat", "zpool_status", "pool_capacity", "arcstats", "zone_usage", "disk_io", "host_load", "dataset_usage",
-    "snapshots", "mail_activity", "dtrace",
+    "snapshots", "mail_activity", "zfs_streams", "dtrace",
 )  # fmt: skip
 
 
@@ -194,6 +195,7 @@ def write_files(
         f"known_hosts = {_toml(str(folder / 'known_hosts'))}",
         f"ssh_config = {_toml('/dev/null')}",
         f"sources = {_toml(sources)}",
+        f"options = {{ zfs_streams_log = {_toml(LOGS + '/*.log')} }}",
         *(f"{k} = {_toml(v)}" for k, v in options.items()),
     ]
     for host in site.hosts:

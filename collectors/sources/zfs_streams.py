@@ -299,14 +299,15 @@ def _ended(row: dict[str, object]) -> dict[str, object]:
 # -- commands --------------------------------------------------------------------------------------------------
 
 OURS = "^ *[0-9]+ +[0-9]+ +[0-9]+ +[^ ]+ +[^ ]+ +([^ ]*/)?(zfs:? |mbuffer |pv |ssh .*zfs)"
-RECEIVES = r"s,^ *[0-9]* *[0-9]* *[0-9]* *[^ ]* *[^ ]* *[^ ]*zfs rec[a-z]* .* \([^ @]*\)[^ ]* *$,\1,p"
+RECEIVES = r"s/^ *[0-9]* *[0-9]* *[0-9]* *[^ ]* *[^ ]* *[^ ]*zfs rec[a-z]*\( .*\)$/\1/p"
+LAST = "s/ *$//;s/.* //;s/@.*//"
 
 
 def command(ps: str, more: str = "") -> str:
     """What one report is made of; lines under 1,000 characters, which is as long as an old csh takes them."""
     return (
         f"p=`{ps} | egrep '{OURS}'`; echo ps; echo \"$p\"\n{more}"
-        f"for d in `echo \"$p\" | sed -n '{RECEIVES}'`; do\n"
+        f"for d in `echo \"$p\" | sed -n '{RECEIVES}' | sed '{LAST}'`; do\n"
         "zfs get -Hp -o name,value used \"$d\" 2>/dev/null | sed 's/^/used /'\n"
         "done"
     )
@@ -325,7 +326,7 @@ def logs(ctx: Context) -> str:
 
 
 HEADS = "full send of|send from|[Ss]ending |[Uu]pdating new|Resuming|estimated|^full|^incremental|^size|receiving"
-PARGS = 'for p in `pgrep -x zfs`; do\necho "pargs $p `pargs -l $p 2>/dev/null`"\ndone\n'
+PARGS = 'for q in `pgrep -x zfs`; do\necho "pargs $q `pargs -l $q 2>/dev/null`"\ndone\n'
 
 
 def _variant(name: str, systems: tuple[OS, ...], ps: str, more: str = "") -> Variant:
