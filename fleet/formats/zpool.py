@@ -724,6 +724,8 @@ def zfs_get(live: Live, args: list[str]) -> Tool:
     def text(t: float) -> str:
         out = []
         for d in _select(live, t, opts.get("t", "all"), names, "r" in opts, None):
+            if names and "r" not in opts and d.name not in names:
+                continue  # a dataset that is named, without its snapshots
             for prop in properties:
                 value = _dataset_cell(d, prop, "p" in opts) if prop in _ZFS_COLUMNS else "-"
                 cells = {"name": d.name, "property": prop, "value": value, "source": "-"}
