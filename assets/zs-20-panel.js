@@ -258,6 +258,7 @@
         setTimeout(() => zs.invalidate(this), 100);
         return;
       }
+      this.el.classList.add("zs-drawn");
       const kind = zs.kinds[this.kind] || zs.kinds.lines;
       kind(this, this.ctx);
       if (this.kind !== "spark") zs.paintTime(this, this.ctx);

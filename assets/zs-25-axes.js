@@ -198,7 +198,7 @@
       if (xb <= xa) continue;
       ctx.fillStyle = zs.hatch(ctx);
       ctx.fillRect(xa, y0, Math.max(1, xb - xa), y1 - y0);
-      if (!words || b - a < 5) continue;
+      if (!words || b - a < 5 || p.geo.h < 70) continue;
       ctx.font = zs.font(11);
       const w = ctx.measureText(text).width;
       const left = xa - w - 8 > taken;

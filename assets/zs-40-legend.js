@@ -108,12 +108,13 @@
     zs.text(t.name, scales[main].unit);
 
     let order = rows;
+    const old = p.old();
     // The slow disk is what the table is looked at for.
     if (p.sort === undefined) p.sort = p.name === "disk_latency" ? ["last", -1] : null;
     if (p.sort && p.kind !== "lanes") {
       const [col, dir] = p.sort;
       const v = (x) => {
-        const n = col === "cap" ? x.s.cap : stats[x.r][col];
+        const n = col === "cap" ? x.s.cap : col === "last" && old ? stats[x.r].known : stats[x.r][col];
         return Number.isFinite(n) ? n : -Infinity;
       };
       const now = performance.now();
@@ -135,7 +136,6 @@
       t.table.style.setProperty("--zs-row-top", `${p.geo.y}px`);
     }
     let before = null;
-    const old = p.old();
     zs.keyed(t.body, order, (x) => x.s.id, (x) => makeRow(p, x), (tr, { s, r }) => {
       const on = p.selected(s);
       tr.classList.toggle("zs-off", !on);

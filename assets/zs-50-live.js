@@ -198,12 +198,21 @@
         handle(all.slice(at + 4, at + 4 + n));
         at += 4 + n;
       }
-      if (polling) setHow("polling");
+      if (!polling) return;
+      // The server is back: it may take WebSockets again, too.
+      const back = link.how === "lost";
+      setHow("polling");
+      if (back) {
+        clearTimeout(timer);
+        connect();
+      }
     } catch (e) {
       setHow("lost");
     }
-    inPoll = false;
-    if (polling) setTimeout(poll, POLL_MS);
+    finally {
+      inPoll = false;
+      if (polling) setTimeout(poll, POLL_MS);
+    }
   }
 
   setInterval(() => {

@@ -279,7 +279,8 @@
           ctx.font = zs.font(11);
           const text = zs.ellipsis(ctx, e.text, 150), tw = ctx.measureText(text).width;
           const from = (e.until ? X(e.until) : px) + 7;
-          if (from + tw < w - 8 && free(px - 6, from + tw, yy)) zs.halo(ctx, text, from, yy, c.accent, 400);
+          const clear = d.phases.every((o) => x(o.time) < from - 8 || x(o.time) > from + tw + 8);
+          if (clear && from + tw < w - 8 && free(px - 6, from + tw, yy)) zs.halo(ctx, text, from, yy, c.accent, 400);
         }
       }
       ctx.fillStyle = c.text;

@@ -97,6 +97,19 @@
     });
     scan();
   };
+  // The server went while it laid this page: once it answers again, ask for all of it.
+  const UNLAID_MS = 15000;
+  setInterval(async () => {
+    const page = document.getElementById("zs-page");
+    if (document.hidden || performance.now() < UNLAID_MS || (page && page.hasChildNodes())) return;
+    try {
+      if ((await fetch(location.href, { cache: "no-store" })).ok) location.reload();
+    } catch (e) {
+      zs.link.how = "lost";
+      zs.link.since = zs.link.since || zs.now();
+      zs.status();
+    }
+  }, 4000);
   if (document.body) start();
   else document.addEventListener("DOMContentLoaded", start);
 

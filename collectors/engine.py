@@ -551,6 +551,8 @@ class Engine:
         if stream.running is None or run.link is None:
             return
         stream.running = None
+        if not run.link.alive:
+            return  # the link ended with all its commands, which is told once
         said = next((line for line in reversed(stream.stderr) if line.strip()), "") or why
         stream.state = "missing" if status in (126, 127) else "failed"
         stream.why = f"`{stream.variant.command(stream.ctx)[:120]}` ended with status {status}: {said}"

@@ -186,6 +186,8 @@ class Follower:
             n = int(answer[at])
             out.append(_second(answer[at + 1 : at + 1 + n]))
             at += 1 + n
+            if len(out) % 20 == 0:
+                await asyncio.sleep(0)  # minutes of frames to decode: others of this loop go on between
         return out
 
     async def follow(self, backlog: float = 0.0) -> AsyncIterator[Second]:

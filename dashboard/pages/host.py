@@ -78,7 +78,7 @@ def host(url: Url) -> Page:
     sparks = [panel_shell(v, query, cls=_vital(v)) for v in (*VITALS, "arc_size")]
     left = [
         panel_shell("disk_latency", query, height=275, source=source, subtitle=subtitle, cost=cost),
-        panel_shell("pool_io", query, height=170, cls="zs-not-phone"),
+        panel_shell("pool_io", query, height=178, cls="zs-not-phone"),
         panel_shell("arc", query, height=145, cls="zs-not-phone"),
     ]
     right = [

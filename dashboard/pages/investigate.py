@@ -22,7 +22,14 @@ COMPARE: dict[str, tuple[str, float]] = {
     "1d": ("a day earlier", 86400.0),
     "7d": ("a week earlier", 604800.0),
 }
-PANELS = (("disk_latency", 210), ("pool_io", 130), ("arc", 150), ("zones_cpu", 300), ("zones_memory", 280))
+PANELS = (
+    ("disk_latency", 290, 210),
+    ("pool_io", 178, 130),
+    ("arc", 150, 150),
+    ("zones_cpu", 300, 300),
+    ("zones_memory", 280, 280),
+)
+"""(panel, height alone beside its table, height in a comparison, where tables are hidden), px."""
 
 
 def path_of(host: str, compare: str) -> str:
@@ -35,11 +42,12 @@ def home(live: Live) -> str:
     return f"/investigate/{host}/alone" if host else "/investigate"
 
 
-def _column(live: Live, host: str, shift: float, word: str, tag: str) -> html.Div:
+def _column(live: Live, host: str, shift: float, word: str, tag: str, alone: bool) -> html.Div:
     query: dict[str, Any] = {"host": host, **({"shift": shift} if shift else {})}
     source, subtitle, cost = latency_source(live, host)
     shells = []
-    for name, height in PANELS:
+    for name, tall, low in PANELS:
+        height = tall if alone else low
         more = {"source": source, "cost": cost} if name == "disk_latency" else {}
         said = word if shift else (subtitle if name == "disk_latency" else None)
         shells.append(
@@ -81,9 +89,9 @@ def investigate(url: Url) -> Page:
         className="zs-segments",
         **attrs(role="group", aria_label="compare with"),
     )
-    columns = [_column(url.live, host, 0.0, "", "a")]
+    columns = [_column(url.live, host, 0.0, "", "a", not shift)]
     if shift:
-        columns.append(_column(url.live, host, shift, word, "b"))
+        columns.append(_column(url.live, host, shift, word, "b", False))
     return Page(
         f"Investigate {host}",
         head=[view_shell("host_head", {"host": host})],

@@ -182,7 +182,7 @@ def _row(
     quiet = stale or not _recent(mine["zpool_iostat"], now)
     return {
         "host": name,
-        "model": ", ".join(x for x in (host.fact("model"), short_os(host)) if x),
+        "model": described(host),
         "state": verdict.state,
         "word": verdict.word,
         "icon": ICONS[verdict.state],
@@ -207,6 +207,12 @@ def _float(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
+
+
+def described(host: Host) -> str:
+    """'X4100 M2 + J4200, S10': its model, and its system unless the model says it."""
+    model, os = host.fact("model"), short_os(host)
+    return ", ".join(x for x in (model, "" if os.lower() in model.lower() else os) if x)
 
 
 def short_os(host: Host) -> str:
