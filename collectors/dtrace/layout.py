@@ -40,6 +40,7 @@ _HIST_KEYS = re.compile(r" *key {1,64}-+ Distribution -+ count *")
 _PACK_HEADER = re.compile(r" *(key +)?min \.(-+)\. max +\| count *")
 _COLUMNS = re.compile(r" *(CPU +ID +)?FUNCTION:NAME *|CPU +FUNCTION *")
 _PROBE = re.compile(r" {0,2}\d{1,4} +\d{1,8} {1,40}[^:]{0,80}:[^\s:]+ |(?=.{32} ) {0,31}[^\s:]*:[^\s:]+ ")
+_INDENTED_PROBE = re.compile(r" {3,8}\d{1,4} +\d{1,8} {1,40}[^:]{0,80}:[^\s:]+ ")
 _FLOW = re.compile(r" {0,2}\d{1,4} +(->|<-|=>|<=|\|) ")
 _FRAME = re.compile(r"(?: ?| {3,64})(\S+`\S.*|`\S.*|\S+:0x[0-9a-f]+|0x[0-9a-f]+|<.*>|\[ .* \]) *")
 _ELISION = re.compile(r" *\[?\.\.\.\]? *")
@@ -180,11 +181,11 @@ class _Reader:
             return
         if _COLUMNS.fullmatch(line):
             self.columns = True
-        if _COLUMNS.fullmatch(line) or (self.columns and (_PROBE.match(line) or _FLOW.match(line))):
+        number = _number(line)
+        if _COLUMNS.fullmatch(line) or (self.columns and _is_probe(line, number is not None)):
             self._discard()
             self.answer.text.append(line)
             return
-        number = _number(line)
         # What looks like a value is an integer key where a stack follows (a row that begins with a stack has an
         # empty line before it), and where a histogram does, unless values are joined.
         if number and not self._heads_keys() and self._value(*number):
@@ -221,12 +222,13 @@ class _Reader:
             return True
         if number or not line.startswith(" "):
             return False
-        # An address or a symbol without a module, at dtrace's own indent or that of the frame above.
+        # An address or a symbol without a module, at dtrace's own indent or that of the frame above; or more lines
+        # of what a ustack helper has to say.
         indent = len(line) - len(line.lstrip(" "))
         above = self.above[-1] if self.above else None
         if above and above.kind == "frames" and above.end == self.at:
             before = self.lines[self.at - 1]
-            return indent == len(before) - len(before.lstrip(" "))
+            return indent == len(before) - len(before.lstrip(" ")) or indent > _INDENT
         return indent == _INDENT and not ((own := split(line)) and own[0].lstrip("-").isdigit())
 
     def _dump(self) -> None:
@@ -329,10 +331,10 @@ class _Reader:
 
     def _with_empty_stack(self, own: list[str]) -> list[str]:
         above = self.above[-1] if self.above else None
-        if above and above.kind == "line" and _full(above.text) and not own:
+        if above and above.kind == "line" and _full(above.text):
             early = self._early(above.end)
-            self.shape = len(early), len(early) + 1
-            return [*early, ""]
+            self.shape = len(early), len(early) + 1 + len(own)
+            return [*early, "", *own]
         if above and above.kind == "blank":
             if len(self.above) > 1 and self.above[-2].block:
                 self.above.pop()
@@ -400,6 +402,8 @@ class _Reader:
             whole = False
             self.at += 1
             rows += self._rows()
+        if not any(item.block for item in self.above):
+            self.shape, self.stackless = None, []
         own = self._histogram_keys(header)
         try:
             h = blocks.guess([blocks.bucket(m) for m in rows], whole=whole)
@@ -475,6 +479,11 @@ def _number(line: str) -> tuple[str, int] | None:
     if cut % STRING and not line[:cut].strip():
         return None  # an address that is a frame of a stack
     return line[:cut], int(m[0])
+
+
+def _is_probe(line: str, number: bool) -> bool:
+    """Whether `line` is a row of a probe that fired: CPU, ID, FUNCTION:NAME and what it traced."""
+    return bool(_PROBE.match(line) or _FLOW.match(line) or (not number and _INDENTED_PROBE.match(line)))
 
 
 def _full(line: str) -> bool:
