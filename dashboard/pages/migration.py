@@ -58,6 +58,7 @@ def migration(url: Url) -> Page:
             [
                 view_shell("pair", {"pair": p.index}, id=f"v-pair-{p.index}"),
                 panel_shell("pair_io", _query(p), id=f"p-pair-{p.index}", height=92, cls="zs-no-legend zs-pair-plot"),
+                view_shell("transfers", {"pair": p.index}, id=f"v-transfers-{p.index}"),
             ],
             className="zs-pair",
         )

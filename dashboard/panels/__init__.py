@@ -142,6 +142,7 @@ MODULES = (
     "dashboard.panels.fleet",
     "dashboard.panels.host",
     "dashboard.panels.migration",
+    "dashboard.panels.transfers",
     "dashboard.panels.pools",
     "dashboard.panels.vitals",
     "dashboard.panels.zones",
