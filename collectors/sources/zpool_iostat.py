@@ -14,8 +14,8 @@ the others; those are data to us.
 
 The first report of a stream is the mean since boot, never an interval: dropped, except under -y, which leaves it
 out by itself. So is a pool's first report after its configuration changed (a device added, replaced, offlined): its
-space is kept, its rates are not. It is known by other names, or by rates that are all like those of the first report
-(which a young pool's are not: there the report after a device went offline stands as it is).
+space is kept, its rates are not. It is known by other names, or by rates that are all like those of the newest mean
+since boot (a young pool's mean moves on: there the report after a device went offline stands as it is).
 
 An interval ends with the dashed line after rows that have the names of the interval before; else at the next
 heading, stamp or repetition of a pool, or when the output rests.
@@ -121,7 +121,7 @@ class IostatParser:
         self._known: list[str] = []  # names of the report before, as printed; "" for a section of -H
         self._known_pools = 0
         self._flat = False  # no row is indented
-        self._since_boot: dict[tuple[str, str], list[float]] = {}  # rates of each vdev in the first report
+        self._since_boot: dict[str, dict[str, list[float]]] = {}  # newest mean since boot: pool, path, rates
         self._first = ""  # the name that begins a report
         self._stamp: float | None = None
         self._bad = False
@@ -332,23 +332,32 @@ class IostatParser:
         preface = self._learning and not self._tabs
         if preface or self._drop:
             self._drop = self._drop and preface
-            self._since_boot = {(v.pool, v.path): self._rates(c) for v, c in rows}
+            self._remember(rows, {v.pool for v, _ in rows})
             return []
-        return [self._batch(rows, unlike | self._pools_since_boot(rows))]
+        unlike |= self._pools_since_boot(rows, unlike)
+        if unlike:
+            self._remember(rows, unlike)
+        return [self._batch(rows, unlike)]
+
+    def _remember(self, rows: list[tuple[Vdev, list[Number]]], pools: set[str]) -> None:
+        for pool in pools:
+            self._since_boot[pool] = {v.path: self._rates(c) for v, c in rows if v.pool == pool}
+        if len(self._since_boot) > len({v.pool for v, _ in rows}) + 100:  # pools that came and went
+            self._since_boot = {pool: self._since_boot[pool] for pool in pools}
 
     def _rates(self, cells: list[Number]) -> list[float]:
         return [cells[i][0] or 0.0 for i in self._rate_columns]
 
-    def _pools_since_boot(self, rows: list[tuple[Vdev, list[Number]]]) -> set[str]:
-        """Pools whose every rate equals that of the first report: the tool has begun from boot again."""
+    def _pools_since_boot(self, rows: list[tuple[Vdev, list[Number]]], known: set[str]) -> set[str]:
+        """Further pools of which the tool has begun from boot again, though its names are the same."""
         out = set()
         for pool, cells in rows:
-            boot = self._since_boot.get((pool.pool, ""))
-            if pool.path or not boot or not any(boot) or not _like(self._rates(cells), boot):
+            boot = {} if pool.path or pool.pool in known else self._since_boot.get(pool.pool, {})
+            if not any(boot.get("", [])) or not _like(self._rates(cells), boot[""]):
                 continue
-            rates = [(self._rates(c), self._since_boot.get((v.pool, v.path))) for v, c in rows if v.pool == pool.pool]
-            busy = sum(1 for _, b in rates if b for x in b if x)
-            if busy >= 8 and all(b is not None and _like(r, b) for r, b in rates):
+            pairs = [(self._rates(c), boot.get(v.path)) for v, c in rows if v.pool == pool.pool]
+            busy = sum(1 for _, b in pairs if b for x in b if x)
+            if busy >= 8 and all(b is not None and _like(r, b) for r, b in pairs):
                 out.add(pool.pool)
         return out
 

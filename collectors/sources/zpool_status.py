@@ -403,7 +403,7 @@ def read_scan(text: str, local: datetime | None = None) -> dict[str, Any]:
         "total": number(rf"/ {_SIZE} (?:issued|copied)|{_SIZE} total|out of {_SIZE}"),
         "rate": rate,
         "elapsed": elapsed,
-        "eta": span(rf"{_SPAN} to go"),
+        "eta": span(rf"{_SPAN} to go") if fraction is None or percent(fraction) else None,  # of 0.00 % none is honest
         "repaired": number(rf"(?:scrub repaired|resilvered(?: \(\S+\))?) {_SIZE} in|{_SIZE} (?:repaired|resilvered)"),
         "errors": float(errors) if errors else None,
         "text": text,
