@@ -222,8 +222,11 @@ class Asker:
 
         def errors(at: float, got: list[str]) -> None:
             live.stderr.extend(got)
+            lost = parser.lost
             for line in got:
                 parser.error(line, at)
+            if parser.lost != lost:
+                engine.soon(lambda: self.door.dropped(run, time.monotonic(), parser.lost))
 
         def closed(status: int | None, why: str) -> None:
             engine.soon(lambda: self._closed(engine, live, status, why))
@@ -288,7 +291,7 @@ class Asker:
                 if run.id in asked.runs.values():
                     self._settle(engine, asked)
             self._tell(engine)
-        self.door.dropped(run, clock, live.parser.dropped)
+        self.door.dropped(run, clock, live.parser.lost)
         offset = engine.hosts[run.host].offset or 0.0
         for i, b in enumerate(batches):
             # Several in one arrival were held up on the way: the last is of now.
@@ -314,6 +317,12 @@ class Asker:
         elif status:
             said = next((line for line in reversed(live.stderr) if line.strip()), why)
             why = f"dtrace ended with status {status}: {said}"
+        elif status is None and not live.run.stopping:
+            why = "the link dropped"
+        elif live.run.started is None:
+            why = f"dtrace ended before its probes were attached: {why}".rstrip(": ")
+        elif time.monotonic() - live.run.started < live.run.limit - live.parser.ctx.interval - 2.0:
+            why = "dtrace ended by itself before its time"
         else:
             why = ""
         self._end(engine, live, why)
@@ -361,6 +370,7 @@ class Asker:
 
     def _look(self, engine: Engine, clock: float) -> None:
         """Ask each host for the CPU time of its dtraces, one look at a time."""
+        policy, runs = self.door.policy, self.door.runs.values()
         counted: dict[str, dict[int, Callable[[float, float], None]]] = {}
         for live in self._live.values():
             if live.run.pid and live.run.started is not None:
@@ -372,7 +382,9 @@ class Asker:
             look, host = self._looks.setdefault(name, _Look()), engine.hosts[name]
             if clock < max(look.at, look.until) or host.link is None or host.facts is None:
                 continue
-            look.at, look.until = clock + self.door.policy.look, clock + 30.0
+            # The first figure soon, for somebody waits for it; then at leisure.
+            young = any(r.host == name and r.started is not None and clock - r.started < 5.0 for r in runs)
+            look.at, look.until = clock + (min(1.5, policy.look) if young else policy.look), clock + 30.0
             sink = Sink(partial(self._seen, engine, pids), closed=partial(_again, look))
             self._also(host.link, cost.command(host.facts.os, pids), sink)
 
@@ -416,7 +428,7 @@ class Asker:
                 who="zonescope",
                 requests=",".join(a.request.id for a in self._asked.values() if name in a.standing),
                 cpu=cost.share(standing.cpu, stream.ctx.os),
-                drops=float(stream.parser.dropped),
+                drops=float(stream.parser.lost),
             )
 
     def _figure(self, engine: Engine, live: _Live, clock: float, state: str) -> None:
@@ -429,7 +441,7 @@ class Asker:
             who=run.who,
             requests=",".join(a.request.id for a in self._asked.values() if run.id in a.runs.values()),
             cpu=cost.share(run.cpu, live.parser.ctx.os),
-            drops=float(live.parser.dropped),
+            drops=float(live.parser.lost),
             rows=float(live.rows),
             left=None if run.started is None else max(0.0, run.started + run.limit - clock),
         )

@@ -190,6 +190,11 @@ class FrameParser:
         self.complaints: list[str] = []
         """The last lines of stderr that are not drops."""
 
+    @property
+    def lost(self) -> float:
+        """`dropped`, and what was lost since the last whole interval."""
+        return self.dropped + self._drops
+
     def error(self, line: str, at: float) -> None:
         """One line of stderr: drops mark the interval under way, other words are kept for a person to read."""
         n = drops(line)

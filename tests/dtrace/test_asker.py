@@ -225,7 +225,33 @@ def test_two_who_ask_the_same_share_one_run(box: tuple[FakeEngine, Asker, Reques
     engine.link.started[0][1].lines(1.0, ["zs1 start 1 disk_io 5"])
     assert [state(requests, r).state for r in (first, second)] == ["running", "running"]
     engine.link.started[0][1].closed(0, "")
-    assert [state(requests, r).why for r in (first, second)] == ["box: its time is over"] * 2
+    assert [state(requests, r).why for r in (first, second)] == ["box: dtrace ended by itself before its time"] * 2
+
+
+@pytest.mark.parametrize(
+    ("attached", "duration", "status", "why"),
+    [
+        (True, 1, 0, "its time is over"),
+        (True, 600, 0, "dtrace ended by itself before its time"),
+        (True, 600, None, "the link dropped"),
+        (True, 600, 137, "dtrace ended with status 137: Killed"),
+        (False, 600, 0, "dtrace ended before its probes were attached"),
+        (False, 600, None, "the link dropped"),
+    ],
+)
+def test_why_it_ended_is_told_apart(
+    box: tuple[FakeEngine, Asker, Requests], attached: bool, duration: int, status: int | None, why: str
+) -> None:
+    engine, asker, requests = box
+    id_ = ask(requests, "disk_io", duration=duration)
+    asker(engine, 0.0)
+    sink = engine.link.started[0][1]
+    if attached:
+        sink.lines(1.0, ["zs1 start 1 disk_io 5"])
+    if status:
+        sink.errors(1.0, ["Killed"])
+    sink.closed(status, "")
+    assert state(requests, id_).why == f"box: {why}"
 
 
 def test_bodies_that_make_no_sense_are_refused(box: tuple[FakeEngine, Asker, Requests]) -> None:
@@ -309,7 +335,7 @@ def test_what_a_run_costs_and_its_program_are_written_down(tmp_path: Path, monke
 def test_the_standing_question_is_accounted_for_too(box: tuple[FakeEngine, Asker, Requests]) -> None:
     engine, asker, _ = box
     ctx = Context("box", "illumos", 1.0)
-    parser = SimpleNamespace(running=True, pid=99, dropped=5.0)
+    parser = SimpleNamespace(running=True, pid=99, lost=5.0)
     engine.run.streams["dtrace"] = SimpleNamespace(running=object(), parser=parser, ctx=ctx)
     asker(engine, 0.0)
     asker(engine, 0.0)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from collectors.base import Batch, Context
@@ -20,6 +19,7 @@ from collectors.sources.dtrace import SOURCE
 from frames.metrics import question
 from frames.questions import Question
 from tests.dtrace import real
+from tests.dtrace.estate import processes
 from tests.sshd import Sshd, wait_for
 
 pytestmark = [pytest.mark.dtrace, pytest.mark.sshd, pytest.mark.xdist_group("dtrace"), real.needed]
@@ -40,16 +40,6 @@ def link(sshd: Sshd) -> Iterator[Link]:
     link.connect()
     yield link
     link.close()
-
-
-def dtraces(question_id: str) -> list[psutil.Process]:
-    """Processes of any kind whose command line carries the question's program."""
-    mark = f"/* zonescope {question_id} */"
-    found = []
-    for p in psutil.process_iter(["cmdline", "status"]):
-        if p.info["status"] != psutil.STATUS_ZOMBIE and any(mark in word for word in p.info["cmdline"] or []):
-            found.append(p)
-    return found
 
 
 class Asked:
@@ -100,7 +90,7 @@ class Asked:
     def stop(self) -> None:
         self.running.stop()
         wait_for(lambda: self.ended, "the command has ended")
-        wait_for(lambda: not dtraces(self.question.id), "no process of it is left on the host")
+        wait_for(lambda: not processes(self.question.id), "no process of it is left on the host")
 
 
 def test_a_loop_of_getpid_is_counted_exactly(link: Link) -> None:
@@ -174,7 +164,7 @@ def test_the_standing_source_follows_an_idle_host(link: Link) -> None:
     times = [b.time or 0.0 for b in batches[:6]]
     assert 4.5 < times[-1] - times[0] < 6.5
     assert all(set(b.columns["agg"]) == {"quantize"} for b in batches)
-    wait_for(lambda: not dtraces("disk_io/by=device,latency"), "no process of it is left on the host")
+    wait_for(lambda: not processes("disk_io/by=device,latency"), "no process of it is left on the host")
 
 
 def test_a_time_limit_ends_it_on_the_host_itself(link: Link) -> None:
@@ -190,9 +180,9 @@ def test_a_severed_link_leaves_no_dtrace(link: Link, sshd: Sshd, death: str) -> 
     q = question("syscalls/by=execname")
     asked = Asked(link, q)
     asked.started()
-    assert dtraces(q.id)
+    assert processes(q.id)
     if death == "the link closes":
         link.close()
     else:
         sshd.kill_sessions()
-    wait_for(lambda: not dtraces(q.id), "no process of it is left on the host")
+    wait_for(lambda: not processes(q.id), "no process of it is left on the host")
