@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -31,6 +32,7 @@ import pandas as pd
 from collectors.dtrace import blocks, structured
 from collectors.dtrace.columns import STRING, packed, split
 from collectors.dtrace.drops import drops, fault
+from collectors.dtrace.formats import Format
 from frames.schemas import SCHEMAS
 
 _VALUE = 17
@@ -103,12 +105,14 @@ class Answer:
             self.complaints.append(line)
 
 
-def parse(text: str, *, values: int = 1, stderr: str = "") -> Answer:
+def parse(text: str, *, values: int = 1, formats: Sequence[str] = (), stderr: str = "") -> Answer:
     """Read the whole of an output, also of FreeBSD's ``-x oformat=json``.
 
-    Raises nothing: a histogram that contradicts itself is text and a complaint that names its line and column.
+    `formats`: what the program gave to its printa(), as it stands in the source; lines that fit one of them are
+    rows. Raises ValueError for a format that prints no aggregation, else nothing: a histogram that contradicts
+    itself is text and a complaint that names its line and column.
     """
-    answer = structured.parse(text) if structured.looks(text) else _Reader(text.split("\n"), values).read()
+    answer = structured.parse(text) if structured.looks(text) else _Reader(text, values, formats).read()
     for line in stderr.splitlines():
         answer.said(line)
     return answer
@@ -130,8 +134,12 @@ class _Item:
 
 
 class _Reader:
-    def __init__(self, lines: list[str], values: int) -> None:
-        self.lines = [line.removesuffix("\r") for line in lines]
+    def __init__(self, text: str, values: int, formats: Sequence[str]) -> None:
+        self.lines = [line.removesuffix("\r") for line in text.split("\n")]
+        self.formats = [Format(f) for f in formats]
+        self.whole = "\n".join(self.lines) if formats else ""
+        self.offset = 0
+        """Of the line that comes next, in `whole`."""
         self.values = values
         self.answer = Answer()
         self.at = 0
@@ -149,8 +157,10 @@ class _Reader:
 
     def read(self) -> Answer:
         while self.at < len(self.lines):
-            line = self.lines[self.at]
-            if blocks.HEADER.fullmatch(line):
+            line, before = self.lines[self.at], self.at
+            if self.formats and self._formatted():
+                pass
+            elif blocks.HEADER.fullmatch(line):
                 self._histogram()
             elif _HIST_KEYS.fullmatch(line) or _PACK_HEADER.fullmatch(line):
                 self._table()
@@ -159,6 +169,7 @@ class _Reader:
             else:
                 self._line(line)
                 self.at += 1
+            self.offset += sum(len(passed) + 1 for passed in self.lines[before : self.at])
         if not self.answer.torn and self.lines[-1]:
             self._torn(len(self.lines), "the last line has no end")
         self._discard()
@@ -166,6 +177,31 @@ class _Reader:
 
     def _torn(self, line: int, why: str) -> None:
         self.answer.torn = f"line {line}, column {len(self.lines[line - 1]) + 1}: {why}"
+
+    def _formatted(self) -> bool:
+        """Take in the rows that one of the program's own formats printed here; False where there is none."""
+        for form in self.formats:
+            got = form.match(self.whole, self.offset)
+            # A format without a newline at its end prints row after row on one line.
+            rows = [got] if got else []
+            while got and not self._at_line(got.end):
+                got = form.match(self.whole, got.end)
+                rows += [got] if got and got.end > rows[-1].end else []
+            if not rows or not self._at_line(rows[-1].end):
+                continue
+            self._discard()
+            for row in rows:
+                for value in row.values:
+                    if isinstance(value, int):
+                        self._add(row.keys, [value])
+                    else:
+                        self.answer.rows.append(Row(row.keys, value.agg, bounds=value.bounds, counts=value.counts))
+            self.at += self.whole.count("\n", self.offset, rows[-1].end) or 1
+            return True
+        return False
+
+    def _at_line(self, offset: int) -> bool:
+        return offset >= len(self.whole) or self.whole[offset - 1] == "\n"
 
     # -- lines ---------------------------------------------------------------------------------------------
 
