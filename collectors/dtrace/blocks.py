@@ -12,7 +12,7 @@ import itertools
 import re
 from dataclasses import dataclass
 
-from frames.schemas import BOUNDS_QUANTIZE
+from frames.schemas import BOUNDS_QUANTIZE, bounds
 
 HEADER = re.compile(r" *value {1,64}-+ Distribution -+ count *")
 _BAR = r"[ @\u2580-\u259f]{0,64}"
@@ -126,6 +126,24 @@ def linear(rows: list[Bucket], low: int, high: int, step: int) -> Histogram:
             raise ValueError(f"not a bucket of lquantize({low}, {high}, {step}): {r.end}{r.low}")
         counts[0 if r.end == "<" else i + 1] = r.count
     return Histogram("lquantize", f"lquantize:{low}:{high}:{step}", counts)
+
+
+def loglinear(rows: list[Bucket], factor: int, low: int, high: int, steps: int) -> Histogram:
+    """Of an llquantize(…, factor, low, high, steps); what DTrace for Linux counts below zero is underflow here.
+
+    Raises ValueError for a bucket that it does not have.
+    """
+    if not (1 < factor <= steps and 0 <= low <= high < 64 and steps * (high - low + 1) <= _MOST_LEVELS):
+        raise ValueError(f"no llquantize({factor}, {low}, {high}, {steps})")
+    name = f"llquantize:{factor}:{low}:{high}:{steps}"
+    index = {bound: i for i, bound in enumerate(bounds(name))}
+    counts = [0] * len(index)
+    for r in rows:
+        i = 0 if r.low <= 0 or r.end in ("<", "abs() <") else index.get(r.low, -1)
+        if i < 0 or (r.end == ">=" and i != len(counts) - 1):
+            raise ValueError(f"not a bucket of llquantize({factor}, {low}, {high}, {steps}): {r.end}{r.low}")
+        counts[i] += r.count
+    return Histogram("llquantize", name, counts)
 
 
 def guess(rows: list[Bucket], *, whole: bool = True) -> Histogram:

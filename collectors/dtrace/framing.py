@@ -73,7 +73,7 @@ from frames.schemas import bounds
 SOURCE = "dtrace"
 _SCALAR = re.compile(r"(count|sum|avg|min|max|stddev)=(-?\d{1,20})", re.A)
 _KEY = re.compile(r"#(-?\d{1,20}) |(\d{1,6}):", re.A)
-_BUCKETS = re.compile(r"quantize|lquantize -?\d{1,10} -?\d{1,10} \d{1,10}|stack", re.A)
+_BUCKETS = re.compile(r"quantize|lquantize -?\d{1,10} -?\d{1,10} \d{1,10}|llquantize(?: \d{1,5}){4}|stack", re.A)
 _BEGIN = re.compile(r"(\d{1,18}) (\d{1,20}) (\d{1,20})", re.A)
 _END = re.compile(r"(\d{1,18}) (\d{1,20})(?: (\d{1,18}))?", re.A)
 _LONGEST_KEY = 8192
@@ -324,7 +324,10 @@ class FrameParser:
             return
         buckets = [bucket for line in self._block if (bucket := blocks.row(line))]
         kind, *numbers = agg.split(" ")
-        h = blocks.linear(buckets, *map(int, numbers)) if kind == "lquantize" else blocks.quantize(buckets)
+        if kind == "quantize":
+            h = blocks.quantize(buckets)
+        else:
+            h = (blocks.linear if kind == "lquantize" else blocks.loglinear)(buckets, *map(int, numbers))
         self._add(_Row(self._keys, h.agg, bounds=h.bounds, counts=h.counts))
 
     def _add(self, row: _Row) -> None:

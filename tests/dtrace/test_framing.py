@@ -14,6 +14,7 @@ from collectors.base import Batch, Context, ParseError
 from collectors.dtrace import framing
 from frames.metrics import question
 from frames.schemas import SCHEMAS, bounds
+from tests.dtrace import printer
 
 CTX = Context("ms2", "solaris10", 1.0)
 
@@ -300,3 +301,28 @@ def test_no_bytes_break_the_frame(lines: list[str]) -> None:
     fed(parser, ["zs1 begin 1 0 10", *lines])
     shown, _ = fed(parser, ["x" * 9000, "zs1 start 0 x 1", *frame(1, "zs1 key 1:z count=2")])
     assert shown[-1] == [(["z"], 2.0)]
+
+
+LOWS = printer.llquantize_lows(10, 0, 2, 10)
+
+
+@pytest.mark.parametrize(
+    ("agg", "printed", "name", "counts"),
+    [
+        ("llquantize 10 0 2 10", printer.llquantize(LOWS, [3, 1, *[0] * 25, 4, 9]), "", [3, 1, *[0] * 25, 4, 9]),
+        ("llquantize 10 0 2 10", printer.llquantize_linux(LOWS, [1] * 57), "", [29, *[1] * 28]),
+        (
+            "lquantize -10 10 5",
+            printer.lquantize(-10, 4, 5, [1, 2, 3, 4, 5, 6]),
+            "lquantize:-10:10:5",
+            [1, 2, 3, 4, 5, 6],
+        ),
+    ],
+)
+def test_histograms_of_each_kind(agg: str, printed: str, name: str, counts: list[int]) -> None:
+    parser = counting()
+    lines = frame(1, f"zs1 key 1:a {agg}{printed}zs1 yek")
+    (batch,) = [b for line in lines for b in parser.feed(line, 0.0)]
+    assert batch.columns["bounds"] == [name or "llquantize:10:0:2:10"]
+    assert batch.columns["counts"] == [counts]
+    assert len(bounds(batch.columns["bounds"][0])) == len(counts)
