@@ -148,7 +148,7 @@ class StatusParser(Polled):
             depth = len(text) - len(text.lstrip())
             if indent is None:
                 if not m:
-                    raise self.bad(i, line, "no state of the pool", depth + 1)
+                    raise self.bad(i, line, "no state of the pool", _start(line))
                 indent, vdev = depth, tree.pool(pool)
                 vdev = Vdev(pool, "", own, "pool", "data")
             elif depth <= indent and own in SECTIONS:
@@ -157,7 +157,7 @@ class StatusParser(Polled):
                 if not m:
                     continue
             elif not m:
-                raise self.bad(i, line, "no state in the row", depth + 1)
+                raise self.bad(i, line, "no state in the row", _start(line))
             else:
                 vdev = tree.vdev(nest.depth(own) if flat else depth, own)
             assert m is not None
@@ -454,6 +454,11 @@ def _day(text: str | None) -> datetime | None:
         return datetime.strptime(" ".join([*tokens[:4], *tokens[-1:]]), "%a %b %d %H:%M:%S %Y")
     except ValueError:
         return None
+
+
+def _start(line: str) -> int:
+    """The column of the first character that is no blank."""
+    return len(line) - len(line.lstrip()) + 1
 
 
 def _lists_files(field: re.Match[str]) -> bool:
