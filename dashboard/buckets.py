@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from frames.query import extremes
+from frames.query import apart, extremes
 from frames.schemas import Schema
 
 
@@ -29,7 +29,7 @@ def bucketed(table: pa.Table, schema: Schema, step: float, columns: Sequence[str
     times = np.asarray(table["time"].cast(pa.int64())).astype(np.int64)
     bucket = times // micro * micro
     codes = bucket.copy()
-    for k in schema.keys:
+    for k in [*schema.keys, *apart(schema, schema.columns)]:
         codes = _combine(codes, _codes(table[k]))
     order = np.lexsort((times, codes))
     ordered = codes[order]

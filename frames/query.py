@@ -134,6 +134,12 @@ class Part:
     """Columns that this place does not have yet; they read as missing."""
 
 
+def apart(schema: Schema, values: Sequence[Column]) -> list[str]:
+    """Columns besides the keys that keep rows apart: histograms over other bounds cannot be summed."""
+    sums = any(c.role == "histogram" for c in values)
+    return ["bounds"] if sums and "bounds" in schema.by_name else []
+
+
 def _inner(schema: Schema, values: Sequence[Column], part: Part, rollup: bool) -> str:
     """SELECT of `part`, in the shape of a rollup if `rollup`."""
 
@@ -141,6 +147,7 @@ def _inner(schema: Schema, values: Sequence[Column], part: Part, rollup: bool) -
         return f"NULL::{type_} AS {quote(name)}" if name in part.absent else quote(name)
 
     out = ["time", *(quote(k) for k in schema.keys)]
+    out += [of(a, "VARCHAR") for a in apart(schema, values) if all(c.name != a for c in values)]
     for c in values:
         out.append(of(c.name, SQL_TYPE[c.dtype]))
         if rollup and c.role in ("gauge", "rate"):
@@ -188,7 +195,7 @@ def aggregate(
     for c in values:
         out += _aggregate(schema, c, rollup, keep_n)
     out.append("sum(n)::BIGINT AS n" if rollup else "count(*) AS n")
-    group = ", ".join([*keys, f"epoch_us(_at) // {step * 1_000_000}"])
+    group = ", ".join([*keys, *map(quote, apart(schema, values)), f"epoch_us(_at) // {step * 1_000_000}"])
     return (
         f"SELECT {', '.join(out)} FROM (SELECT time AS _at, * EXCLUDE (time) FROM ({inner})) "
         f"GROUP BY {group} ORDER BY {', '.join([*keys, 'time'])}"

@@ -328,7 +328,12 @@ class FrameParser:
             h = blocks.quantize(buckets)
         else:
             h = (blocks.linear if kind == "lquantize" else blocks.loglinear)(buckets, *map(int, numbers))
-        self._add(_Row(self._keys, h.agg, bounds=h.bounds, counts=h.counts))
+        bounds_, counts = h.bounds, h.counts
+        if bounds_ == "quantize_signed":
+            # No field is below zero; clocks of two CPUs may be apart. Sums want one set of bounds.
+            zero = len(counts) // 2
+            bounds_, counts = "quantize", [sum(counts[: zero + 1]), *counts[zero + 1 :]]
+        self._add(_Row(self._keys, h.agg, bounds=bounds_, counts=counts))
 
     def _add(self, row: _Row) -> None:
         assert self._interval is not None

@@ -170,7 +170,7 @@ def test_the_standing_source_follows_an_idle_host(link: Link) -> None:
 def test_a_time_limit_ends_it_on_the_host_itself(link: Link) -> None:
     asked = Asked(link, question("thread_samples/by=mode"), limit=2)
     asked.started()
-    wait_for(lambda: asked.ended, "it has ended by itself", 30)
+    wait_for(lambda: asked.ended, "it has ended by itself", 90)
     assert asked.ended[0][0] == 0
     assert asked.batches.qsize() == 2
 
@@ -186,3 +186,67 @@ def test_a_severed_link_leaves_no_dtrace(link: Link, sshd: Sshd, death: str) -> 
     else:
         sshd.kill_sessions()
     wait_for(lambda: not processes(q.id), "no process of it is left on the host")
+
+
+def test_a_process_named_like_the_marks_is_a_key_like_any_other(link: Link) -> None:
+    name, calls = "é\nzs1 end 1 2", 4_321
+    loop = (
+        f"import ctypes, os, sys, time; ctypes.CDLL(None).prctl(15, {name.encode()!r}); sys.stdin.readline();"
+        f"[os.getppid() for _ in range({calls})]; time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", loop], stdin=subprocess.PIPE, text=True) as child:
+        asked = Asked(link, question(f"syscalls/by=execname,syscall/where=and(pid={child.pid},syscall=getppid)"))
+        asked.started()
+        assert child.stdin
+        child.stdin.write("\n")
+        child.stdin.flush()
+        assert asked.total([name, "getppid"], calls) == calls
+        asked.stop()
+        child.kill()
+
+
+def test_fifty_thousand_keys_and_a_dtrace_that_is_killed_among_them(link: Link, tmp_path: Path) -> None:
+    keys = 50_000
+    loop = f"import os, time; f = os.open({str(tmp_path / 'f')!r}, os.O_CREAT | os.O_RDWR); end = time.time() + 150\n"
+    loop += f"while time.time() < end:\n time.sleep(0.5)\n for i in range({keys}): os.lseek(f, i, 0)"
+    with subprocess.Popen([sys.executable, "-c", loop]) as child:
+        program = compose.fold(
+            [
+                *compose.begin("many keys", 1),
+                f"syscall::lseek:entry /pid == {child.pid}/ {{ @q[arg1] = count(); }}",
+                *compose.frame("#%d count=%@d", "linux", 1, 60),
+            ]
+        )
+        parser = framing.FrameParser(Context("box", "linux", 1.0), framing.Expected("many keys", "count"))
+        batches: list[Batch] = []
+        ends, ended = [], []
+
+        def lines(at: float, new: list[str]) -> None:
+            for line in new:
+                ends.extend([line] if line.startswith("zs1 end ") else [])
+                batches.extend(parser.feed(line, at))
+
+        def errors(at: float, new: list[str]) -> None:
+            for line in new:
+                parser.error(line, at)
+
+        running = link.start(
+            compose.command(program),
+            Sink(lines=lines, errors=errors, closed=lambda status, why: ended.append((status, why))),
+        )
+        wait_for(lambda: any(len(b.columns["keys"]) > 1 for b in batches) or ended, "an interval with keys", 120)
+        assert batches, (ended, parser.complaints)
+        for p in processes("many keys"):
+            if p.name() == "dtrace":
+                p.kill()
+        wait_for(lambda: ended, "the command has ended", 30)
+        running.stop()
+        child.kill()
+    # What was shown had its end, and more keys than are kept are counted as lost.
+    assert len(batches) == len(ends)
+    for b in batches:
+        lost = b.columns["drops"][0]
+        assert len(b.columns["keys"]) <= 10_000
+        assert len(set(map(tuple, b.columns["keys"]))) == len(b.columns["keys"])
+        assert lost or len(b.columns["keys"]) < 10_000
+    wait_for(lambda: not processes("many keys"), "no process of it is left on the host")
