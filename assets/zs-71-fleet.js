@@ -169,6 +169,7 @@
     const z = el.zs, c = zs.colors();
     el.dataset.state = row.state;
     zs.text(z.name, row.host);
+    z.name.title = row.host;
     if (z.word !== row.icon + row.word) {
       z.word = row.icon + row.word;
       z.state.replaceChildren(zs.icon(row.icon), h("span", "", row.word));

@@ -318,7 +318,6 @@ class Live:
     async def _read(self, follower: Any) -> None:
         async for second in follower.follow(backlog=self.keep):
             self.add(second)
-            await asyncio.sleep(0)  # minutes of backlog come at once: pages are answered between
 
     @contextlib.contextmanager
     def changes(self) -> Any:

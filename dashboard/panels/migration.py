@@ -32,6 +32,8 @@ ICONS = {"stalled": "trouble", "stale": "stale", "sending": "play", "waiting": "
 RECENT = 300.0
 """The recent rate is that of the last 5 minutes; a stream without a byte in as long has stalled (zrepl#516)."""
 MINUTE = 60.0
+EXACT = 900.0
+"""So far back samples are taken as they came, so that a stream's last byte is known to one of them, s."""
 BACK = 12 * 3600.0
 """How far back the start of a copy is looked for, s."""
 DONE = 0.97
@@ -263,7 +265,7 @@ def night(live: Live, at: float | None = None) -> Night:
             columns=["used"],
         )
         # The rollup ends with the last full bucket; what is newer comes as it is.
-        newest = live.store.window("dataset_usage", end - RECENT - 90, end + 1, where={"host": hosts}, columns=["used"])
+        newest = live.store.window("dataset_usage", end - EXACT, end + 1, where={"host": hosts}, columns=["used"])
         cut = newest["time"].min() if len(newest) else None
         if cut is not None:
             frame = pd.concat([frame[frame["time"] < cut], newest], ignore_index=True)
@@ -389,7 +391,7 @@ def migration_plan(live: Live, query: Query, at: float | None) -> dict[str, Any]
     eta, why = ends(every)
     begin = min([*began, *(b for b, _ in plans if b > now - BACK)], default=now - 3600)
     last = max([now + 1800, *(e for _, e in plans), *(eta or ())])
-    shown = (found.times >= begin - 900) & (found.times <= now + MINUTE)
+    shown = (found.times >= begin - 900) & (found.times < now)
     times = np.append(found.times[shown], now)
     done = np.append(found.done[shown], sum(min(s.done or 0.0, s.total or 0.0) for s in every))
     thin = max(1, len(times) // 300)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from collectors.base import Batch, Context, ParseError, Source, Variant
-from collectors.engine import Engine, rebooted
+from collectors.engine import Engine, Stream, _fix, rebooted
 from collectors.inventory import load
 from frames.schemas import SCHEMAS, to_pandas
 from tests.sshd import Sshd, processes, wait_for
@@ -170,7 +170,20 @@ def test_nonsense_and_a_parsers_bug_cost_their_lines_only(bench):
         return rows["errors"].sum() >= 2 and list(rows["why"])
 
     assert "ZeroDivisionError" in wait_for(complaint, "errors are counted", 20)[0]
+    told = bench.store.rows("source_health", host="ma1", source="bad").query("errors > 0").iloc[0]
+    assert told["command"] == bad
+    assert "zonescope parse bad" in told["fix"]
     assert not bench.store.rows("source_health", host="ma1", source="count")["errors"].any()
+
+
+@pytest.mark.parametrize(("line", "fix"), [("r/s 0,5 w/s 1,25", "LC_ALL=C"), ("r/s ? at 12:30", "zonescope parse")])
+def test_decimal_commas_have_a_fix_of_their_own(line, fix):
+    ctx = Context("ms2", "solaris10", 1.0, {})
+    stream = Stream("disk_io", source("iostat").variants[0], ctx, Count(ctx), None, 1, 0.0)
+    stream.complaint = str(ParseError("disk_io", "ms2", 3, line, "is no number, or two: it has a 1,5"))
+    assert fix in _fix(stream)
+    stream.complaint = ""
+    assert _fix(stream) == ""
 
 
 def test_what_ends_is_started_again_and_what_is_missing_says_how_to_mend_it(bench):

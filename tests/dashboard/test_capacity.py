@@ -10,8 +10,10 @@ from dashboard import fill, panels
 from dashboard.forecast import DAY
 from dashboard.live import Fact, Host, Live
 from dashboard.panels import capacity
-from dashboard.panels.capacity import GIB, SLOP_MAX, Held, answer, held, pools, refused
+from dashboard.panels.capacity import GIB, SLOP_MAX, Held, answer, held, pools, refused, standing
+from frames.schemas import SCHEMAS
 from frames.store import Store, Writer
+from frames.tail import Second
 
 NOW = 1_795_400_000 // DAY * DAY + 43200
 TIB = 1024 * GIB
@@ -218,3 +220,26 @@ def test_a_starved_arc_is_told_from_a_low_limit(kept: Live) -> None:
         ("calm", "enough"),
     ]
     assert hosts[0]["share"] == pytest.approx(0.4)
+
+
+# -- the present ----------------------------------------------------------------------------------------------------
+
+
+def test_used_is_the_newest_sample_as_on_every_other_page(tmp_path: Path) -> None:
+    history(tmp_path)
+    live = Live(Store(tmp_path), clock=lambda: NOW)
+    row = {"time": [int(NOW - 5) * 10**6], "host": ["ms1"], "pool": ["mail"], "vdev": [""]}
+    fresh = SCHEMAS["zpool_iostat"].table({**row, "alloc": [0.66 * SIZE], "size": [SIZE]})
+    live.add(Second(1, int(NOW) - 5, "test", {"zpool_iostat": fresh}))
+    used = {p.key: p.used / SIZE for p in pools(live)}
+    assert used["ms1/mail"] == pytest.approx(0.66)
+    assert used["ms2/mail"] == pytest.approx(0.78, abs=0.001)  # of which the ring has none
+
+
+def test_the_newest_day_counts_as_where_it_stands() -> None:
+    days = pd.to_datetime(NOW + DAY * np.arange(3), unit="s", utc=True)
+    grows = pd.DataFrame({"time": days, "alloc": [10.0, 11, 15], "alloc_min": [9, 10, 11], "alloc_max": [10, 11, 19]})
+    assert list(standing(grows)[1]) == [10, 11, 19]
+    shrinks = pd.DataFrame({"time": days, "alloc": [20.0, 19, 15], "alloc_min": [20, 18, 9], "alloc_max": [20, 19, 19]})
+    assert list(standing(shrinks)[1]) == [20, 19, 9]
+    assert list(standing(grows[["time", "alloc"]])[1]) == [10, 11, 15]

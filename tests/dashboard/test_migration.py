@@ -1,12 +1,32 @@
 """A stream's state, rates and time left from the target's used bytes, and the pairs of an inventory."""
 
+import json
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
-from dashboard.panels.migration import Pair, progress
+from dashboard import panels
+from dashboard.live import Fact, Host, Live
+from dashboard.panels.migration import (
+    Pair,
+    checks,
+    ends,
+    migration_head,
+    migration_plan,
+    night,
+    pair_view,
+    pairs,
+    progress,
+    worst_first,
+)
+from frames.store import Store, Writer
 
 GIB = float(1 << 30)
 NOW = 1_795_000_000.0
+PLAN = ("2026-11-18T10:00:00+00:00", "2026-11-18T12:00:00+00:00")
+panels.load()
 
 
 def series(minutes: int, rate: float, begin: float = 0.0, still: float = 0.0):
@@ -62,3 +82,98 @@ def test_a_dataset_keeps_its_path_in_the_targets_pool():
     pair = Pair(0, "", "ma1", "ms1", "mail", "tank", ())
     assert pair.on_target("mail/a/b") == "tank/a/b"
     assert pair.on_target("mail") == "tank"
+
+
+# -- the page's views ---------------------------------------------------------------------------------------------
+
+COPIES = {
+    # dataset: (total GiB, minutes that its copy has run, minutes that it stands still, share that is there)
+    "mail1": (100, 90, 30, 1.02),
+    "mail2": (200, 60, 0, 0.5),
+    "mail3": (300, 60, 0, 0.4),
+    "mail4": (300, 60, 8, 0.3),
+}
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Live:
+    """Two pairs as of NOW: mail1 (done) and mail2 from ma1 to ms1, mail3 and mail4 (stalled) from ma2 to ms2."""
+    folder: Path = tmp_path_factory.mktemp("night")
+    rows = []
+    for name, (total, run, still, share) in COPIES.items():
+        source, target = ("ma1", "ms1") if name in ("mail1", "mail2") else ("ma2", "ms2")
+        for t in np.arange(NOW - 7200, NOW + 1, 30.0):
+            done = np.clip((t - (NOW - (run + still) * 60)) / (run * 60), 0, 1) * share * total
+            rows.append({"time": t, "host": source, "dataset": f"mail/{name}", "used": total * GIB})
+            rows.append({"time": t, "host": target, "dataset": f"mail/{name}", "used": done * GIB})
+    frame = pd.DataFrame(rows).sort_values("time")
+    with Writer(folder, commit_every=3600) as writer:
+        writer.append(int(NOW), {"dataset_usage": frame.assign(time=pd.to_datetime(frame["time"], unit="s", utc=True))})
+    live = Live(Store(folder), clock=lambda: NOW)
+    for i, (source, target, names) in enumerate((("ma1", "ms1", "12"), ("ma2", "ms2", "34"))):
+        pair = {
+            "name": "", "source": source, "target": target, "source_pool": "mail", "target_pool": "mail",
+            "datasets": [f"mail/mail{n}" for n in names], "begin": PLAN[0], "end": PLAN[1],
+        }  # fmt: skip
+        for host in (source, target):
+            live.hosts[host] = Host(host, link="up", newest=NOW)
+        live.hosts[source].facts[f"pair:{i}"] = Fact(json.dumps(pair))
+    return live
+
+
+def test_the_pair_that_stops_the_night_is_on_top(live: Live) -> None:
+    assert [p.source for p in pairs(live)] == ["ma1", "ma2"]
+    assert [p.source for p in worst_first(live, pairs(live))] == ["ma2", "ma1"]
+    assert pair_view(live, {"pair": 1}, None)["rank"] < pair_view(live, {"pair": 0}, None)["rank"]
+
+
+def test_a_stream_is_told_in_times_that_the_page_puts_into_its_zone(live: Live) -> None:
+    told = {s["name"]: s for i in (0, 1) for s in pair_view(live, {"pair": i}, None)["streams"]}
+    assert {n: s["state"] for n, s in told.items()} == {
+        "mail1": "done", "mail2": "sending", "mail3": "sending", "mail4": "stalled",
+    }  # fmt: skip
+    assert told["mail1"]["note"].startswith("source 100")  # the copy is larger than its source: no "102 of 100"
+    assert told["mail1"]["since"] == pytest.approx(NOW - 30 * 60, abs=121)
+    assert told["mail4"]["since"] == pytest.approx(NOW - 8 * 60, abs=61)
+    assert told["mail4"]["eta"] is None
+    early, late = told["mail2"]["eta"]
+    assert NOW + 3300 < early <= late < NOW + 3900  # as much again, at the same rate
+
+
+def test_bytes_over_time_beside_the_plan(live: Live) -> None:
+    plan = migration_plan(live, {}, None)
+    assert plan["total"] == 900 * GIB
+    times, done = np.array(plan["done"]).T
+    assert (np.diff(times) > 0).all()
+    assert (np.diff(done) >= -1).all()
+    assert times[-1] == NOW
+    assert done[-1] / GIB == pytest.approx(100 + 100 + 120 + 90, rel=0.01)  # mail1 counts as its source, not 102
+    assert done[np.searchsorted(times, NOW - 3600)] / GIB == pytest.approx(68 + 0.1 * 90, abs=16)
+    assert (plan["eta"], plan["why"]) == (None, "no ETA while mail4 stalls")
+    assert plan["plan"] == [pd.Timestamp(t).timestamp() for t in PLAN]
+    row = {r["name"]: r for r in plan["rows"]}
+    assert row["mail2"]["begin"] == pytest.approx(NOW - 3600, abs=61)
+    assert row["mail2"]["end"] == NOW
+    assert row["mail4"]["end"] == pytest.approx(NOW - 480, abs=61)
+    assert plan["begin"] <= min(r["begin"] for r in plan["rows"])
+    assert plan["end"] >= row["mail2"]["eta"][1]
+
+
+def test_the_night_ends_with_its_last_stream_and_not_while_one_stands(live: Live) -> None:
+    mine = night(live).streams
+    assert ends(mine[1]) == (None, "no ETA while mail4 stalls")
+    eta, why = ends(mine[0])
+    assert why == ""
+    assert eta == next(s.eta for s in mine[0] if s.name == "mail2")
+    done = [s for s in mine[0] if s.state == "done"]
+    assert ends(done) == (None, "all copied")
+    assert ends([]) == (None, "")
+
+
+def test_a_no_go_says_since_when(live: Live) -> None:
+    failed = {c.what: c for c in checks(live) if c.state == "fail"}
+    assert failed["All streams move"].since == pytest.approx(NOW - 480, abs=61)
+    head = migration_head(live, {}, None)
+    assert head["verdict"] == "NO-GO"
+    assert head["since"] == failed["All streams move"].since
+    assert head["done"] / GIB == pytest.approx(410, rel=0.01)

@@ -16,6 +16,7 @@ from websockets.sync.client import connect
 
 from dashboard import panels
 from dashboard.panels.data import decode
+from dashboard.push import hosts_shown, parse_watch
 from frames.store import Writer
 from tests.dashboard import scene
 from tests.dashboard.serving import Dashboard, Page, wait_for
@@ -51,6 +52,20 @@ def now_fed(served: Dashboard, **how) -> int:
 def index(page: Page, panel: str, series: str) -> int:
     fill = next(f for f in reversed(page.fills) if f["id"] == panel)
     return [s["id"] for s in fill["series"]].index(series)
+
+
+def test_the_newest_sample_is_of_the_hosts_that_a_page_is_about() -> None:
+    """Else the page of a silent host says that its newest sample is of now."""
+    of = {"panel": "arc", "query": {"host": "ms2"}}
+    two = {"panel": "pair_io", "query": {"host": ["ma1", "ms1"]}}
+    every = {"view": "fleet", "query": {}}
+    one = parse_watch(
+        {"panels": [{"id": "a", **of}], "views": [{"id": "v", "view": "host_head", "query": {"host": "ms2"}}]}
+    )
+    assert hosts_shown(one) == ["ms2"]
+    assert hosts_shown(parse_watch({"panels": [{"id": "a", **of}, {"id": "b", **two}]})) == ["ma1", "ms1", "ms2"]
+    assert hosts_shown(parse_watch({"panels": [{"id": "a", **of}], "views": [{"id": "v", **every}]})) == []
+    assert hosts_shown(None) == []
 
 
 def test_a_page_fills_from_history_and_goes_on_live(served: Dashboard) -> None:
