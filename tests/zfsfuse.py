@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -27,10 +28,10 @@ _numbers = count()
 
 
 class Zfs:
-    """Pools on files in `folder`, which are destroyed at the end."""
+    """Pools on files in `folder`, which are destroyed at the end. `daemon` is None where it ran before us."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, daemon: subprocess.Popen[bytes] | None = None) -> None:
+        self.folder, self.daemon = folder, daemon
         self._pools: list[str] = []
 
     def run(self, *argv: str) -> str:
@@ -47,13 +48,20 @@ class Zfs:
             f.truncate(mib << 20)
         return str(path)
 
-    def pool(self, *layout: str) -> tuple[str, Path]:
-        """Name and mount point of a new pool: `pool("mirror", disk("a"), disk("b"))`."""
-        name = f"zs{os.getpid()}x{next(_numbers)}"
+    def pool(self, *layout: str, first: bool = False) -> tuple[str, Path]:
+        """Name and mount point of a new pool: `pool("mirror", disk("a"), disk("b"))`. `first`: sorts before others."""
+        name = f"{'a' if first else ''}zs{os.getpid()}x{next(_numbers)}"
         mount = self.folder / f"mnt-{name}"
         self.run("zpool", "create", "-f", "-m", str(mount), name, *layout)
         self._pools.append(name)
         return name, mount
+
+    def restart(self) -> None:
+        """Ends the daemon and starts another, which opens the pools again with what is left of their files."""
+        if self.daemon is None:
+            pytest.skip("zfs-fuse ran before the tests, so it is not theirs to restart")
+        _stop(self.daemon)
+        self.daemon = _start()
 
     def close(self) -> None:
         """Destroys the pools; more may be made afterwards."""
@@ -79,6 +87,42 @@ def _answers() -> bool:
     return subprocess.run(["zpool", "list"], capture_output=True, timeout=20).returncode == 0
 
 
+def _start() -> subprocess.Popen[bytes]:
+    """A daemon that answers."""
+    daemon = subprocess.Popen(
+        ["zfs-fuse", "--no-daemon", "--no-kstat-mount"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    end = time.monotonic() + 30
+    while not _answers():
+        if daemon.poll() is not None or time.monotonic() > end:
+            _stop(daemon)
+            pytest.skip("no real pools: zfs-fuse does not start here")
+        time.sleep(0.2)
+    return daemon
+
+
+def _stop(daemon: subprocess.Popen[bytes]) -> None:
+    daemon.terminate()
+    try:
+        daemon.wait(15)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        daemon.wait(15)
+
+
+def _sweep() -> None:
+    """Destroys the pools of test runs that were killed: the daemon remembers them, without their files."""
+    names = subprocess.run(["zpool", "list", "-H", "-o", "name"], capture_output=True, text=True, timeout=20).stdout
+    for name in names.split():
+        m = re.fullmatch(r"a?zs([0-9]+)x[0-9]+", name)
+        if m and not Path("/proc", m[1]).exists():
+            subprocess.run(["zpool", "destroy", "-f", name], capture_output=True, timeout=60)
+
+
 @pytest.fixture(scope="module")
 def zfs() -> Iterator[Zfs]:
     for why, missing in (
@@ -90,32 +134,15 @@ def zfs() -> Iterator[Zfs]:
             pytest.skip(f"no real pools: {why}")
     with LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        daemon = None
-        if not _answers():
-            daemon = subprocess.Popen(
-                ["zfs-fuse", "--no-daemon", "--no-kstat-mount"],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        try:
-            end = time.monotonic() + 30
-            while not _answers():
-                if (daemon and daemon.poll() is not None) or time.monotonic() > end:
-                    pytest.skip("no real pools: zfs-fuse does not start here")
-                time.sleep(0.2)
-            with tempfile.TemporaryDirectory(prefix="zs", ignore_cleanup_errors=True) as folder:
-                pools = Zfs(Path(folder))
+        daemon = None if _answers() else _start()
+        with tempfile.TemporaryDirectory(prefix="zs", ignore_cleanup_errors=True) as folder:
+            pools = Zfs(Path(folder), daemon)
+            try:
+                _sweep()
+                yield pools
+            finally:
                 try:
-                    yield pools
-                finally:
                     pools.close()
-        finally:
-            if daemon:
-                daemon.terminate()
-                try:
-                    daemon.wait(15)
-                except subprocess.TimeoutExpired:
-                    daemon.kill()
-                    daemon.wait(15)
+                finally:
+                    if pools.daemon:
+                        _stop(pools.daemon)

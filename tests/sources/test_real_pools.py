@@ -116,6 +116,88 @@ def test_iostat_through_a_replacement(zfs: Zfs) -> None:
         assert found[f"mirror-0/{new}"]["write_bytes"] is not None
 
 
+def wait_for_pools(batches: Queue[tuple[float, Batch]], pools: set[str]) -> bool:
+    """Whether a second comes that has rows of just these; a pool that is new comes in a batch of its own."""
+    at, seen = None, set[str]()
+    for _ in range(40):
+        _, batch = batches.get(timeout=30)
+        if batch.time != at:
+            if seen == pools:
+                return True
+            at, seen = batch.time, set()
+        seen |= {*batch.columns["pool"]}
+    return False
+
+
+def test_iostat_through_every_hot_change(zfs: Zfs) -> None:
+    """Each change shows within seconds, and none makes a rate: nothing is written but the changes themselves."""
+    zfs.close()
+    a, b, c, d = (zfs.disk(n) for n in ("ha", "hb", "hc", "hd"))
+    name, mount = zfs.pool(a)
+    (mount / "data").write_bytes(os.urandom(40 << 20))
+    zfs.run("sync")
+    time.sleep(6)  # past the transaction group that the data went with
+    steps: list[tuple[tuple[str, ...], set[str]]] = [
+        (("attach", "-f", name, a, b), {f"mirror-0/{a}", f"mirror-0/{b}"}),
+        (("add", "-f", name, "log", c), {c}),
+        (("add", "-f", name, d), {d}),
+        (("detach", name, a), {b}),
+    ]
+    with collecting(zpool_iostat.SOURCE, "headings-stamped") as batches:
+        assert take(batches, "zpool_iostat")[a]["kind"] == "disk"
+        written = []
+        for change, shown in steps:
+            zfs.run("zpool", *change)
+            for _ in range(20):
+                found = take(batches, "zpool_iostat")
+                written.append(float(found[""]["write_bytes"] or 0))  # type: ignore[arg-type]
+                if shown <= set(found):
+                    break
+            assert shown <= set(found), change
+            assert found[""]["write_bytes"] is None, "the mean since boot is no interval"
+        # a stream of zfs-fuse's tool never shows a new pool that sorts behind those it knows
+        other, _ = zfs.pool(zfs.disk("he"), first=True)
+        assert wait_for_pools(batches, {name, other})
+        zfs.run("zpool", "export", other)
+        assert wait_for_pools(batches, {name})
+        zfs.run("zpool", "import", "-d", str(zfs.folder), other)
+        assert wait_for_pools(batches, {name, other})
+    # the 40 MiB are resilvered to the second disk; nothing else is written
+    assert sum(written) < 50 << 20
+
+
+def test_status_of_pools_whose_disks_are_gone(zfs: Zfs) -> None:
+    """UNAVAIL with its reason for each vdev, and no numbers where there are none."""
+    lost, half = zfs.disk("lost"), [zfs.disk("half0"), zfs.disk("half1")]
+    single, _ = zfs.pool(lost)
+    mirror, _ = zfs.pool("mirror", *half)
+    raidz, _ = zfs.pool("raidz", *(zfs.disk(f"rz{i}") for i in range(3)), "log", zfs.disk("rzlog"))
+    os.truncate(lost, 0)
+    for path in (half[0], zfs.folder / "rz0", zfs.folder / "rz1", zfs.folder / "rzlog"):
+        os.remove(path)
+    zfs.restart()
+    with collecting(zpool_status.SOURCE, "text") as batches:
+        status = batches.get(timeout=30)[1].columns
+    states = {
+        (p, v.replace(f"{zfs.folder}/", "")): (s, n)
+        for p, v, s, n in zip(status["pool"], status["vdev"], status["state"], status["note"], strict=True)
+    }
+    assert states[single, ""] == ("UNAVAIL", "insufficient replicas")
+    assert states[single, "lost"] == ("UNAVAIL", "corrupted data")
+    assert states[mirror, ""][0] == states[mirror, "mirror-0"][0] == "DEGRADED"
+    assert states[mirror, "mirror-0/half0"] == ("UNAVAIL", "cannot open")
+    assert states[mirror, "mirror-0/half1"] == ("ONLINE", None)
+    assert states[raidz, "raidz1-0"] == ("UNAVAIL", "insufficient replicas")
+    assert states[raidz, "logs/rzlog"] == ("UNAVAIL", "cannot open")
+    with collecting(zpool_list.SOURCE, "rounded") as batches:
+        row = take(batches, "pool_capacity")[single]
+        assert (row["health"], row["size"], row["alloc"]) == ("FAULTED", None, None)
+    with collecting(zpool_iostat.SOURCE, "headings-stamped") as batches:
+        pools = batches.get(timeout=30)[1].columns["pool"]
+        assert mirror in pools
+        assert single not in pools, "the tool prints nothing of a pool that it cannot open"
+
+
 def test_status_of_damage_and_repair(zfs: Zfs) -> None:
     bad, good = zfs.disk("bad"), zfs.disk("good")
     name, mount = zfs.pool("mirror", bad, good)
