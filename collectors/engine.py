@@ -192,6 +192,10 @@ class Engine:
         """Queue rows for the next beat; `time` in microseconds since the epoch. Absent columns are NA."""
         self._rows.add(table, **columns)
 
+    def recorded(self, run: HostRun, ctx: Context, source: str, variant: str, command: str) -> Tell | None:
+        """What to tell of a command that is about to start on the host, None where its lines are not recorded."""
+        return self._tap(ctx, source, variant, command, run.offset or 0.0) if self._tap and run.host.record else None
+
     def event(self, host: str, kind: str, what: str, severity: str, text: str, who: str = "zonescope") -> None:
         """One row of the events table, stamped now."""
         self.add(
@@ -484,9 +488,7 @@ class Engine:
         if hasattr(fresh.parser, "states"):
             fresh.parser.states = run.states.setdefault(stream.source, fresh.parser.states)
         command = stream.variant.command(stream.ctx)
-        tell = None
-        if self._tap and run.host.record:
-            tell = self._tap(stream.ctx, stream.source, stream.variant.name, command, run.offset or 0.0)
+        tell = self.recorded(run, stream.ctx, stream.source, stream.variant.name, command)
         try:
             limits = Limits(lines_per_second=self.sources[stream.source].lines_per_second)
             fresh.running = run.link.start(command, self._sink(run, fresh, tell), limits=limits)

@@ -10,7 +10,8 @@ Bodies of the requests::
 ``refused`` when every host refused it, ``ended`` when every host is done; `why` says what happened where.
 
 Each second every run, and the standing question of source ``dtrace``, writes what it costs to table ``dtrace_runs``;
-its program goes to table ``dtrace_programs`` when it starts.
+its program goes to table ``dtrace_programs`` when it starts. Where a host's lines are recorded, those of a run are, as
+of source ``dtrace``.
 
 All methods run in the engine's own loop; what links say comes by way of `Engine.soon`.
 """
@@ -34,11 +35,14 @@ from collectors.dtrace.cost import Counted
 from collectors.dtrace.door import Door, Policy, Refused, Run
 from collectors.dtrace.framing import FrameParser
 from collectors.links import Link, LinkError, Running, Sink
-from collectors.sources.dtrace import SOURCE, STANDING, standing_program
+from collectors.sources.dtrace import SOURCE, STANDING, recorded_as, standing_program
 from collectors.stamp import Ticks
 from frames.requests import Request, RequestError, Requests
 
 log = structlog.get_logger("collector")
+
+
+Tell = Callable[[str, float, list[str]], None]
 
 
 class Engine(Protocol):
@@ -49,6 +53,7 @@ class Engine(Protocol):
     def add(self, table: str, **columns: list[Any]) -> None: ...
     def event(self, host: str, kind: str, what: str, severity: str, text: str, who: str = ...) -> None: ...
     def soon(self, call: Any) -> None: ...
+    def recorded(self, run: Any, ctx: Context, source: str, variant: str, command: str) -> Tell | None: ...
 
 
 @dataclass(slots=True)
@@ -204,12 +209,16 @@ class Asker:
         asked.runs[name] = run.id
         if run.id in self._live:
             return
-        parser = FrameParser(Context(name, host.facts.os, float(interval)), run.expected, self._names(host))
+        names = self._names(host)
+        ctx = Context(name, host.facts.os, float(interval), recorded_as(host.facts.facts, run.name, names))
+        parser = FrameParser(ctx, run.expected, names)
+        tell = engine.recorded(host, ctx, SOURCE.name, ctx.os, run.command) or (lambda kind, at, words: None)
         live = _Live(run, parser, Ticks(float(interval)), host.link, listed=probes is not None)
         self._live[run.id] = live
         self._program(engine, name, run.name, run.who, run.program)
 
         def lines(at: float, got: list[str]) -> None:
+            tell("out", at, got)
             batches: list[Batch] = []
             for line in got:
                 try:
@@ -221,6 +230,7 @@ class Asker:
                 engine.soon(lambda: self._arrived(engine, live, at, batches))
 
         def errors(at: float, got: list[str]) -> None:
+            tell("err", at, got)
             live.stderr.extend(got)
             lost = parser.lost
             for line in got:
@@ -229,6 +239,7 @@ class Asker:
                 engine.soon(lambda: self.door.dropped(run, time.monotonic(), parser.lost))
 
         def closed(status: int | None, why: str) -> None:
+            tell("end", time.time(), [f"{'' if status is None else status}", why])
             engine.soon(lambda: self._closed(engine, live, status, why))
 
         try:

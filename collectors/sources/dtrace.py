@@ -5,8 +5,11 @@ Other questions are asked from a page and pass `collectors.dtrace.door`.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+
 from collectors.base import OS, Context, Parser, Source, Variant
-from collectors.dtrace import compose, framing
+from collectors.dtrace import compose, framing, scripts
 from frames.metrics import question
 
 STANDING = question("disk_io/by=device,latency")
@@ -29,8 +32,20 @@ def _command(ctx: Context) -> str:
     return (ALIASES if ctx.os in ("solaris10", "solaris11", "illumos") else "") + run
 
 
+_QUESTION, _NAMES = "option:dtrace question", "option:dtrace names"
+
+
+def recorded_as(facts: Mapping[str, str], name: str, names: Mapping[str, str]) -> dict[str, str]:
+    """`facts` of a host with what `_parser` must know of a question or script that a page asked."""
+    return {**facts, _QUESTION: name, _NAMES: json.dumps(dict(names))}
+
+
 def _parser(ctx: Context) -> Parser:
-    return framing.FrameParser(ctx, STANDING)
+    """Of the standing question, or of what a recording says was asked. Raises QuestionError for what is neither."""
+    name = ctx.facts.get(_QUESTION, STANDING.id)
+    script = next((s for s in scripts.load() if s.name == name), None)
+    names = {str(k): str(v) for k, v in dict(json.loads(ctx.facts.get(_NAMES, "{}"))).items()}
+    return framing.FrameParser(ctx, script.expected if script else question(name), names)
 
 
 FIX: dict[OS, str] = {

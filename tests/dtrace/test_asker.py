@@ -116,13 +116,19 @@ class FakeEngine:
             state="up",
             link=self.link,
             offset=0.0,
-            facts=SimpleNamespace(os=os),
+            facts=SimpleNamespace(os=os, facts={"release": "5.11"}),
             host=SimpleNamespace(dtrace=allowed),
             streams={},
         )
         self.hosts = {"box": self.run}
         self.rows: list[tuple[str, dict[str, list[Any]]]] = []
         self.said: list[str] = []
+        self.tape: list[tuple[Context, str, str, str]] = []
+        self.told_tape: list[tuple[str, list[str]]] = []
+
+    def recorded(self, run: Any, ctx: Context, source: str, variant: str, command: str) -> Any:
+        self.tape.append((ctx, source, variant, command))
+        return lambda kind, at, words: self.told_tape.append((kind, words))
 
     def add(self, table: str, **columns: list[Any]) -> None:
         self.rows.append((table, columns))
@@ -344,3 +350,46 @@ def test_the_standing_question_is_accounted_for_too(box: tuple[FakeEngine, Asker
     assert engine.link.started[0][0] == "ps -o pid= -o time= -p 99"
     (row,) = engine.told("dtrace_runs")
     assert (row["question"], row["who"], row["drops"]) == (STANDING.id, "zonescope", 5.0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            "disk_io/by=device,latency",
+            [
+                "zs1 key 3:sd3 quantize",
+                "           value  ------------- Distribution ------------- count",
+                "               1 |                                         0",
+                "               2 |@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@ 7",
+                "               4 |                                         0",
+                "zs1 yek",
+            ],
+        ),
+        ("oncpu_kernel", ["zs1 key 5:imapd stack", "              zfs`arc_read+0x21", "zs1 yek count=12"]),
+    ],
+)
+def test_what_a_run_says_is_recorded_and_can_be_played(tmp_path: Path, asked: str, said: list[str]) -> None:
+    engine, requests = FakeEngine("illumos", ["*"]), Requests(tmp_path)
+    engine.run.streams["dtrace"] = SimpleNamespace(
+        running=None, parser=SimpleNamespace(running=False, names={"sd3": "c3t0d0"})
+    )
+    asker = Asker(requests)
+    ask(requests, asked)
+    asker(engine, 0.0)
+    command, sink = engine.link.started[0]
+    ((ctx, source, variant, recorded),) = engine.tape
+    assert (source, variant, recorded) == ("dtrace", "illumos", command)
+    sink.lines(1.0, [f"zs1 start 1 {asked} 77", "zs1 begin 1 0 1000000000"])
+    sink.lines(1.0, [*said, "zs1 end 1 1000000000 0"])
+    sink.errors(1.0, ["dtrace: 2 drops on CPU 0"])
+    sink.closed(None, "")
+    assert [kind for kind, _ in engine.told_tape] == ["out", "out", "err", "end"]
+    (chosen,) = (v for v in SOURCE.variants_for("illumos") if v.name == variant)
+    parser = chosen.parser(ctx)
+    (batch,) = [b for kind, words in engine.told_tape if kind == "out" for w in words for b in parser.feed(w, 1.0)]
+    (row,) = engine.told("dtrace")
+    assert {name: values[0] for name, values in batch.columns.items()} == {
+        name: value for name, value in row.items() if name not in ("time", "host")
+    }
+    assert row["keys"][0] in ("c3t0d0", "imapd")
