@@ -176,6 +176,103 @@ def test_stale_ends_early_and_says_so(site):
     assert page.locator("#p-h-stale .zs-legend td.zs-col-last").inner_text() == "–"
 
 
+def test_old_values_step_back_and_say_of_when_they_are(site):
+    page = site.open("?from=now-5m&to=now")
+    page.wait_for_function(
+        "() => zs.panels.get('p-h-stale').old() && zs.panels.get('p-h-stale').visible", timeout=130000
+    )
+    page.wait_for_selector("#p-h-stale.zs-old .zs-panel-old")
+    said = page.locator("#p-h-stale .zs-panel-old").inner_text()
+    assert said == f"values are of {page.evaluate('() => zs.hms(zs.panels.get(`p-h-stale`).old())')}"
+    assert page.locator("#p-h-many .zs-panel-old").count() == 0
+    # of the past they are neither old nor new
+    page.evaluate("() => { const p = zs.panels.get('p-h-stale'), t = p.old(); zs.setRange(t - 60, t); }")
+    page.wait_for_function("() => !document.querySelector('.zs-panel-old')")
+
+
+def test_words_on_a_plot_never_touch(site):
+    page = site.open()
+    found = page.evaluate("""() => {
+      const p = [...zs.panels.values()].find((q) => q.top), now = zs.now(), out = [];
+      for (const gap of [0.1, 1, 4, 20, 60]) {
+        p.events = Array.from({ length: 12 }, (_, i) => ({ time: now - 30 - i * gap, until: null, host: "ms2",
+          kind: "link", severity: ["info", "bad", "warn"][i % 3], text: `event ${i} in words`.repeat(1 + (i % 6)) }));
+        p.paint();
+        const w = p.words;
+        for (let i = 0; i < w.length; i++) for (let k = 0; k < i; k++)
+          if (Math.abs(w[i][2] - w[k][2]) < 13 && w[i][0] < w[k][1] && w[i][1] > w[k][0]) out.push([gap, w[i], w[k]]);
+        if (w.some((r) => r[0] < p.geo.x - 1 || r[1] > p.geo.x + p.geo.w + 1)) out.push([gap, "outside"]);
+        if (!w.length) out.push([gap, "no words"]);
+      }
+      return out;
+    }""")
+    assert found == []
+
+
+def test_the_weightiest_of_events_at_once_has_the_flag(site):
+    page = site.open()
+    drawn = page.evaluate("""() => {
+      const p = [...zs.panels.values()].find((q) => q.top), time = zs.now() - 40, said = [];
+      const three = [["collector", "warn", "ended"], ["link", "bad", "link down"], ["collector", "info", "started"]];
+      p.events = three.map(([kind, severity, text], i) => (
+        { time: time + i / 10, until: null, host: "ms2", kind, severity, text: text.repeat(9) }));
+      const halo = zs.halo;
+      zs.halo = (ctx, s, ...rest) => (said.push(s), halo(ctx, s, ...rest));
+      p.paint();
+      zs.halo = halo;
+      return said.filter((s) => /ended|down|started/.test(s));
+    }""")
+    assert drawn[0].startswith("link down")
+    assert not any(s.startswith("started") for s in drawn)
+
+
+def test_before_the_first_word_of_the_server_nothing_is_claimed(site):
+    page = site.open(ready=False, script="window.WebSocket = class { close() {} };")
+    page.wait_for_selector("#zs-live[data-state=connecting], #zs-live[data-state=lost]")
+    assert "LIVE" not in page.locator("#zs-live").inner_text()
+    assert page.locator(".zs-view .zs-loading").first.inner_text() == "Loading …"
+
+
+def test_what_is_no_time_is_said_and_leaves_the_url(site):
+    page = site.open("?from=garbage&to=now&tz=Nowhere/Land", ready=False)
+    page.wait_for_selector(".zs-said")
+    assert "garbage" in page.locator(".zs-said").first.inner_text()
+    page.wait_for_function("() => !location.search.includes('garbage') && !location.search.includes('Nowhere')")
+
+
+def test_axes_table_and_csv_are_in_the_zone_that_is_chosen(site):
+    page = site.open()
+    page.keyboard.press("Escape")
+    page.click("[data-zs=range] >> visible=true")
+    page.select_option("dialog select", "browser")
+    page.keyboard.press("Escape")
+    assert "tz=browser" in page.url
+    page.evaluate("() => { zs.state.tz = 'Asia/Kathmandu'; zs.saveState(false); zs.emit('range'); }")
+    page.wait_for_function("() => document.querySelector('.zs-tz').textContent === 'Asia/Kathmandu'")
+    t = int(state(page)["now"]) // 60 * 60
+    expected = page.evaluate(
+        "(t) => new Intl.DateTimeFormat('en-GB', {timeZone: 'Asia/Kathmandu', hour: '2-digit', minute: '2-digit'})"
+        ".format(new Date(t * 1000))",
+        t,
+    )
+    assert page.evaluate("(t) => zs.hm(t)", t) == expected
+    ticks = page.evaluate("() => zs.timeTicks(...zs.panels.get('p-h-many').win, 6)")
+    assert all(label == page.evaluate("(t) => zs.hm(t)", at) for at, label in ticks if ":" in label)
+    page.evaluate("() => zs.dataTable(zs.panels.get('p-h-many'))")
+    head, first = page.evaluate(
+        "() => [document.querySelector('.zs-data th').textContent, document.querySelector('.zs-data td').textContent]"
+    )
+    assert "Asia/Kathmandu" in head
+    asked = page.evaluate(
+        "() => { const a = HTMLAnchorElement.prototype; let h; const c = a.click;"
+        "a.click = function () { h = this.href; }; zs.csv(zs.panels.get('p-h-many')); a.click = c; return h; }"
+    )
+    text = page.evaluate("async (u) => (await fetch(u)).text()", asked)
+    assert text.splitlines()[0].startswith("time (Asia/Kathmandu)")
+    assert "+05:45" in text.splitlines()[1]
+    assert any(line.startswith(first.replace(" ", "T")) for line in text.splitlines())
+
+
 def test_an_empty_panel_says_why_and_what_to_do(site):
     page = site.open()
     text = page.locator("#p-h-empty .zs-empty").inner_text()
@@ -386,6 +483,6 @@ def test_a_range_that_ends_before_it_starts_opens_as_the_default(site):
 def test_axes_are_seen_only_once_they_have_a_range(site):
     page = site.open()
     seen = """() => { const p = document.getElementById('p-h-lines'), a = p.querySelector('.zs-axes');
-    const now = getComputedStyle(a).visibility; p.classList.remove('zs-filled');
+    const now = getComputedStyle(a).visibility; p.classList.remove('zs-drawn');
     return [now, getComputedStyle(a).visibility]; }"""
     assert page.evaluate(seen) == ["visible", "hidden"]
