@@ -324,6 +324,100 @@ def test_columns_of_tabs_by_their_number(columns: int, expected: str) -> None:
     assert row[expected] == pytest.approx(5e-9 if "wait" in expected else 5)
 
 
+PASTED = {
+    "squeezed to single blanks": """\
+capacity operations bandwidth
+pool used avail read write read write
+---------- ----- ----- ----- ----- ----- -----
+tank 100G 20.0G 1 2 3 4K
+dozer 12.3G 67.7G 1 2 3 1.20K
+""",
+    "a column too short": HEADING
+    + """\
+tank       100G  20.0G      1      2      3     4K
+dozer     12.3G  67.7G      1      2      3  1.20K
+""",
+    "indented, with its prompt": """\
+    [root@host ~]# zpool iostat
+                   capacity     operations    bandwidth
+    pool         used  avail   read  write   read  write
+    ----------  -----  -----  -----  -----  -----  -----
+    tank         100G  20.0G      1      2      3     4K
+    dozer       12.3G  67.7G      1      2      3  1.20K
+    ----------  -----  -----  -----  -----  -----  -----
+""",
+    "decimal commas": HEADING
+    + """\
+tank         100G  20,0G      1      2      3     4K
+dozer       12,3G  67,7G      1      2      3  1,20K
+""",
+}
+
+
+@pytest.mark.parametrize("how", PASTED)
+def test_texts_that_people_edited(how: str) -> None:
+    got = parse_text(keeping_the_first(), PASTED[how])["zpool_iostat"]
+    assert got["pool"].tolist() == ["tank", "dozer"]
+    assert got["size"].tolist() == pytest.approx([120 * 2**30, 80 * 2**30])
+    assert got["write_bytes"].tolist() == pytest.approx([4096, 1228.8])
+
+
+def test_a_row_that_ends_the_output_too_early_was_cut() -> None:
+    text = as_printed(HEADING + "data  1G  2G  1  2  3  4\n  c0  1G  2G  1  2  3  4.5K\n")
+    with pytest.raises(ParseError, match="the row is cut") as e:
+        parse_text(keeping_the_first(), text[: text.rindex("K")])
+    assert (e.value.line_no, e.value.column) == (5, 51)
+    parser = IostatParser(CONTEXT, first_is_interval=True)
+    for line in text[: text.rindex("K")].splitlines():
+        parser.feed(line, 0.0)
+    assert parser.idle(0.1) == [], "a pause does not make it whole"
+
+
+def test_columns_that_nobody_knows_are_passed_over() -> None:
+    text = "              capacity     operations     bandwidth      latency\n"
+    text += "pool        alloc   free   read  write   read  write   read  write\n"
+    text += "data           1G     1G      7      0      0      0  1.2ms  oddly\n"
+    assert parse_text(keeping_the_first(), text)["zpool_iostat"]["read_ops"].tolist() == [7]
+
+
+def test_vdevs_that_were_asked_for_have_no_pool() -> None:
+    text = HEADING.replace("pool", "vdev") + "mirror-0  1G  2G  1  2  3  4\n  c0  -  -  1  2  3  4\n" + RULE
+    got = frame(text)
+    assert got["pool"].tolist() == ["", ""]
+    assert got["vdev"].tolist() == ["mirror-0", "mirror-0/c0"]
+    assert got["kind"].tolist() == ["mirror", "disk"]
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "mardi 24 novembre 2026 à 00:12:03 (UTC+0100)",
+        "Di 24. Nov 00:12:04 CET 2026",
+        "2026年11月24日 00時12分05秒 JST",
+        "Tuesday, November 24, 2026 12:12:06 AM CET",
+        "24 November 2026 00:12:07 GMT",
+    ],
+)
+def test_dates_of_other_places(stamp: str) -> None:
+    """They end a report; what they say cannot be told, so the arrival is the time."""
+    report = HEADING + "data  1G  2G  1  2  3  4\n" + RULE
+    got = frame(f"{stamp}\n{report}{stamp}\n{report}", VARIANTS["headings"])
+    assert got["write_ops"].tolist() == [2]
+
+
+def test_classes_of_openzfs_and_a_vdev_that_was_removed() -> None:
+    text = "pool  9G  9G  1  2  3  4\n  mirror-0  9G  9G  1  2  3  4\n    a  -  -  1  2  3  4\n"
+    text += "    spare-1  -  -  1  2  3  4\n      b  -  -  1  2  3  4\n      draid2-0-1  -  -  1  2  3  4\n"
+    text += "  indirect-1  -  -  0  0  0  0\n  draid2:8d:24c:2s-2  9G  9G  1  2  3  4\n    c  -  -  1  2  3  4\n"
+    for section in ("dedup", "special", "logs", "cache"):
+        text += f"{section}  -  -  -  -  -  -\n  {section}0  1G  1G  1  2  3  4\n"
+    got = frame(HEADING + text + RULE).set_index("vdev")
+    assert got["kind"]["mirror-0/spare-1/draid2-0-1"] == "disk"
+    assert got["kind"][["indirect-1", "draid2:8d:24c:2s-2"]].tolist() == ["indirect", "draid2"]
+    classes = got["alloc_class"][["dedup/dedup0", "special/special0", "logs/logs0", "cache/cache0"]]
+    assert classes.tolist() == ["dedup", "special", "log", "cache"]
+
+
 def test_commands() -> None:
     ctx = Context("h", "linux", 1.0)
     assert [v.command(ctx) for v in SOURCE.variants_for("linux")] == [

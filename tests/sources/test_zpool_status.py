@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,60 @@ K, M, G, T = 2**10, 2**20, 2**30, 2**40
             {"scan": "resilver", "state": "finished", "repaired": 3.5 * G, "elapsed": 93600, "errors": 3},
         ),
         ("scrub repaired 1,5M in 0h11m with 0 errors on Sun Apr 12 00:35:53 2020", {"repaired": 1.5 * M}),
+        # Solaris 10 5/08 and before
+        ("resilver completed with 0 errors on Tue Sep  5 10:48:31 2006", {"scan": "resilver", "elapsed": None}),
+        # Solaris 11
+        (
+            "resilver in progress since Wed Jun 20 14:39:35 2012 7.75G scanned 3.47G resilvered at 177M/s, 44.8% done, "
+            "0h0m to go",
+            {"scanned": 7.75 * G, "repaired": 3.47 * G, "rate": 177 * M, "fraction": 0.448, "eta": 0, "total": None},
+        ),
+        ("resilvered 945K in 1s with 0 errors on Mon Jun 11 10:00:00 2012", {"elapsed": 1, "repaired": 945 * K}),
+        ("scrub repaired 0 in 6m15s with 0 errors on Mon Jun 11 10:00:00 2018", {"elapsed": 375, "errors": 0}),
+        # ZFS on Linux 0.6
+        (
+            "resilver in progress since Thu Feb 19 20:20:24 2015 114G scanned out of 19.6T at 2.52M/s, (scan is slow, "
+            "no estimated time) 13.7G resilvered, 0.57% done",
+            {"scanned": 114 * G, "total": 19.6 * T, "rate": 2.52 * M, "eta": None, "fraction": 0.0057},
+        ),
+        (
+            "resilver in progress since Tue Feb 26 14:08:38 2013 1 scanned out of 4.53T at 1/s, (scan is slow, no "
+            "estimated time) 0 resilvered, 0.00% done",
+            {"scanned": 1, "rate": 1, "fraction": 0, "eta": None},
+        ),
+        # OpenZFS: what is read ahead is no progress, and a rate that is not printed is none
+        (
+            "scrub in progress since Mon Nov 23 15:58:49 2026 910M / 1.00G scanned at 303M/s, 0B / 1.00G issued "
+            "0B repaired, 0.00% done, no estimated completion time",
+            {"scanned": 910 * M, "issued": 0, "rate": 0, "fraction": 0, "eta": None},
+        ),
+        (
+            "resilver (draid1:4d:11c:1s-0) in progress since Tue Nov 24 14:34:25 2020 3.51T / 6.13T scanned at 13.4G/s,"
+            " 1.59T / 6.13T issued 6.07G/s 326G resilvered, 57.17% done, 00:03:21 to go",
+            {"scan": "resilver", "issued": 1.59 * T, "rate": 6.07 * G, "total": 6.13 * T, "eta": 201},
+        ),
+        (
+            "error scrub in progress since Mon Nov 23 15:58:54 2026 50.00% done, issued I/O for 7 error blocks",
+            {"scan": "scrub", "state": "in_progress", "fraction": 0.5, "issued": None, "rate": None},
+        ),
+        ("scrubbed 7 error blocks in 0 days 00:00:02 on Mon Nov 23 15:58:54 2026", {"scan": "scrub", "elapsed": 2}),
+        ("error scrub canceled on Mon Nov 23 15:58:54 2026", {"scan": "scrub", "state": "canceled"}),
+        (
+            "expansion of raidz1-0 in progress since Mon Nov 23 16:00:00 2026 1.2G / 4.0G copied at 100M/s, 30.00% "
+            "done, 00:00:28 to go",
+            {"scan": "expansion", "scanned": 1.2 * G, "total": 4 * G, "rate": 100 * M, "fraction": 0.3, "eta": 28},
+        ),
+        (
+            "expanded raidz1-0 copied 4.0G in 00:00:41, on Mon Nov 23 16:00:41 2026",
+            {"scan": "expansion", "state": "finished", "elapsed": 41},
+        ),
+        (
+            "Evacuation of /scrub/mirror-1 in progress since Mon Nov 23 16:00:00 2026 1.2G copied out of 4.0G at "
+            "100M/s, 30.00% done, 0h0m to go",
+            {"scan": "removal", "state": "in_progress", "scanned": 1.2 * G, "total": 4 * G, "eta": 0},
+        ),
+        # of nothing done nothing can be foretold
+        ("scrub in progress for 0h0m, 0.00% done, 582173h34m to go", {"fraction": 0, "eta": None, "elapsed": 0}),
     ],
 )
 def test_styles_of_the_scan_lines(text: str, expected: dict[str, Any]) -> None:
@@ -222,6 +277,155 @@ def test_frames_carry_the_hosts_clock() -> None:
     parser = StatusParser(Context("h", "solaris10", 10.0))
     batches = [b for line in (text + "  pool: t\n== end\n").splitlines() for b in parser.feed(line, 0.0)]
     assert [b.time for b in batches] == [1795449530.0, None], "Solaris 10 prints %s itself"
+
+
+ROWS = "config:\n\n\tNAME  STATE  READ WRITE CKSUM\n\t{0}  ONLINE  0  0  0\n\t  c0  ONLINE  0  0  0\n\n"
+
+
+def test_names_of_damaged_files_are_only_counted() -> None:
+    """Files may be called like fields, pools and rows; a line break within a name makes two lines of it."""
+    text = "  pool: a\n state: ONLINE\n" + ROWS.format("a")
+    text += "errors: Permanent errors have been detected in the following files:\n\n"
+    text += "        /a/one file ONLINE 0 0 0\n        a/ghost:<0x1>\n        scan: resilver in progress\n"
+    text += "        state: FAULTED\n  pool: b\n        <metadata>:<0x0>\n\n"
+    text += "  pool: c\n state: ONLINE\n" + ROWS.format("c") + "errors: No known data errors\n"
+    frames = parse_text(TEXT, text)
+    assert frames["zpool_status"]["pool"].tolist() == ["a", "a", "c", "c"]
+    assert frames["pool_scan"][["pool", "scan", "errors"]].to_numpy().tolist() == [["a", "none", 6], ["c", "none", 0]]
+
+
+def test_the_table_of_deduplication_ends_the_list_of_files() -> None:
+    text = "  pool: a\n state: ONLINE\n" + ROWS.format("a")
+    text += "errors: Permanent errors have been detected in the following files:\n\n        /a/x\n\n"
+    text += " dedup: DDT entries 5, size 1.2K on disk, 190B in core\n\nbucket   allocated   referenced\n"
+    text += (
+        "______   _________   __________\nrefcnt   blocks   LSIZE\n------   ------   -----\n     1        5    640K\n"
+    )
+    assert parse_text(TEXT, text)["pool_scan"]["errors"].tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        ("16385 data errors, use '-v' for a list", 16385),
+        ("List of errors unavailable: pool I/O is currently suspended", None),
+        ("List of errors unavailable (insufficient privileges)", None),
+    ],
+)
+def test_counts_of_data_errors(errors: str, expected: int | None) -> None:
+    scan = parse_text(TEXT, "  pool: a\n state: ONLINE\n" + ROWS.format("a") + f"errors: {errors}\n")["pool_scan"]
+    assert scan["errors"].tolist() == [expected] if expected else scan["errors"].isna().all()
+
+
+def test_a_suspended_pool_is_not_online() -> None:
+    """Its I/O hangs, though its configuration says ONLINE."""
+    frame = parse_text(TEXT, "  pool: a\n state: SUSPENDED\n" + ROWS.format("a"))["zpool_status"]
+    assert frame["state"].tolist() == ["SUSPENDED", "ONLINE"]
+
+
+def test_a_pool_without_a_configuration_has_a_state() -> None:
+    text = "  pool: a\n state: UNAVAIL\nconfig: The configuration cannot be determined.\n"
+    row = parse_text(TEXT, text)["zpool_status"].iloc[0]
+    assert (row["pool"], row["vdev"], row["state"]) == ("a", "", "UNAVAIL")
+
+
+def test_columns_before_and_behind_the_note() -> None:
+    text = "  pool: t\n state: ONLINE\nconfig:\n\n"
+    text += "\tNAME       STATE     READ WRITE CKSUM  SLOW POWER  vendor   size\n"
+    text += "\tt          DEGRADED     0     0     0     -     -\n"
+    text += "\t  mirror-0  DEGRADED     0     0     0     -     -  insufficient replicas\n"
+    text += "\t    U1      ONLINE       1     2  1.5K     5    on  (resilvering)  SEAGATE  7.3T\n"
+    text += "\t    My Disk ONLINE 1  FAULTED  3  4  5  6  off  too many errors  -  -\n"
+    frame = parse_text(TEXT, text)["zpool_status"].set_index("vdev")
+    assert frame["note"].tolist()[1:] == ["insufficient replicas", "(resilvering)", "too many errors"]
+    assert frame.loc["mirror-0/U1", "cksum_errors"] == 1536
+    assert frame.loc["mirror-0/My Disk ONLINE 1", "read_errors"] == 3
+
+
+def test_details_of_devices_of_solaris_11() -> None:
+    text = "  pool: t\n state: DEGRADED\n" + ROWS.format("t")
+    text += "device details:\n\n\tc0    UNAVAIL          cannot open\n\tstatus: ZFS detected errors on this device.\n"
+    text += "\t\tThe device was missing.\n\t   see: http://support.oracle.com/msg/ZFS-8000-LR for recovery\n\n"
+    text += "errors: No known data errors\n"
+    frames = parse_text(TEXT, text)
+    assert len(frames["zpool_status"]) == 2
+    assert frames["pool_scan"]["errors"].tolist() == [0]
+
+
+def test_a_paste_without_indentation() -> None:
+    text = (
+        "pool: rpool\nstate: ONLINE\nconfig:\n\nNAME STATE READ WRITE CKSUM\nrpool ONLINE 0 0 0\nmirror ONLINE 0 0 0\n"
+    )
+    text += (
+        "c8t0d0s0 ONLINE 0 0 0\nreplacing ONLINE 0 0 0\nc8t1d0s0 ONLINE 0 0 0\nc8t2d0s0 ONLINE 0 0 0 1M resilvered\n"
+    )
+    text += "logs\nc9t0d0 ONLINE 0 0 0\n\nerrors: No known data errors\n"
+    assert parse_text(TEXT, text)["zpool_status"]["vdev"].tolist() == [
+        "",
+        "mirror-0",
+        "mirror-0/c8t0d0s0",
+        "mirror-0/replacing-1",
+        "mirror-0/replacing-1/c8t1d0s0",
+        "mirror-0/replacing-1/c8t2d0s0",
+        "logs/c9t0d0",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words", ["no pools available", "all pools are healthy", "pool 'tank' is healthy", "1795468643"]
+)
+def test_words_without_rows(words: str) -> None:
+    assert parse_text(TEXT, words + "\n") == {}
+
+
+def as_json(**pool: Any) -> dict[str, pd.DataFrame]:
+    """Frames of a pool as the JSON of OpenZFS 2.3 tells of it, at epoch 2000."""
+    text = json.dumps({"output_version": {}, "pools": {"17": {"name": "t", **pool}}})
+    return parse_text(SOURCE.variants[0], f"== begin 1000002000 2001-09-09 02:20:00\n{text}\n== end\n")
+
+
+def test_rates_of_json_are_those_of_this_pass() -> None:
+    """A scrub that went on after an import: bytes of earlier passes are done, but not by this one."""
+    scan = {"function": "SCRUB", "state": "SCANNING", "start_time": 999990000, "end_time": 0, "to_examine": 1000 * G}
+    scan |= {"examined": 900 * G, "skipped": 0, "issued": 800 * G, "processed": 0, "errors": 0, "scrub_pause": 0}
+    scan |= {"pass_start": 1000001800, "scrub_spent_paused": 100, "issued_bytes_per_scan": 10 * G}
+    got = as_json(scan_stats=scan)["pool_scan"].iloc[0]
+    assert (got["fraction"], got["rate"]) == (pytest.approx(0.8), pytest.approx(10 * G / 100))
+    assert got["eta"] == pytest.approx(2000)
+
+
+def test_a_finished_scan_of_json_in_epoch_seconds() -> None:
+    scan = {"function": "RESILVER", "state": "FINISHED", "start_time": 1000000000, "end_time": 1000000060, "errors": 2}
+    got = as_json(scan_stats=scan)["pool_scan"].iloc[0]
+    assert (got["state"], got["elapsed"], got["errors"]) == ("finished", 60, 2)
+
+
+def test_rebuilds_expansions_and_removals_of_json() -> None:
+    rebuild = {"state": "ACTIVE", "start_time": 1000001000, "scanned": "50G", "issued": "40G", "to_scan": "100G"}
+    rebuild |= {"rebuilt": "30G", "errors": "0", "pass_time": "100s", "pass_scanned": "50G"}
+    got = as_json(scan_stats={"rebuild_stats": {"mirror-0": rebuild}})["pool_scan"].iloc[0]
+    assert (got["scan"], got["state"], got["fraction"], got["eta"]) == ("resilver", "in_progress", 0.5, 100)
+    expand = {"state": "SCANNING", "start_time": 1000001900, "to_reflow": 10 * G, "reflowed": 5 * G}
+    got = as_json(raidz_expand_stats=expand)["pool_scan"].iloc[0]
+    assert (got["scan"], got["fraction"], got["eta"]) == ("expansion", 0.5, 100)
+    got = as_json(removal_stats={"state": "SCANNING", "to_copy": 8, "copied": 2})["pool_scan"].iloc[0]
+    assert (got["scan"], got["fraction"]) == ("removal", 0.25)
+
+
+def test_notes_and_states_of_json() -> None:
+    leaf = {"vdev_type": "disk", "read_errors": "0", "write_errors": "0", "checksum_errors": "0"}
+    leaves = {
+        "a": {**leaf, "state": "ONLINE", "scan_processed": "1G"},
+        "b": {**leaf, "state": "UNAVAIL", "was": "/dev/sdb1", "not_present": 1},
+        "c": {**leaf, "state": "FAULTED", "aux": "ERR_EXCEEDED"},
+        "d": {**leaf, "state": "ONLINE", "resilver_deferred": "1"},
+    }
+    scan = {"function": "RESILVER", "state": "SCANNING", "start_time": 1000001000}
+    root = {**leaf, "state": "DEGRADED", "vdevs": {"mirror-0": {**leaf, "state": "DEGRADED", "vdevs": leaves}}}
+    frame = as_json(state="SUSPENDED", scan_stats=scan, vdevs={"t": root})["zpool_status"]
+    assert frame["state"].tolist() == ["SUSPENDED", "DEGRADED", "ONLINE", "UNAVAIL", "FAULTED", "ONLINE"]
+    assert frame["note"].tolist()[2:] == ["(resilvering)", "was /dev/sdb1", "too many errors", "(awaiting resilver)"]
+    assert frame["pool"].unique().tolist() == ["t"], "the key is a guid with --json-pool-key-guid"
 
 
 def test_errors_name_the_line() -> None:
