@@ -45,12 +45,14 @@ class CapacityParser(Polled):
                 if heading.indent(line) > 0:
                     continue
                 row = heading.row(line)
-            elif line.startswith("\t") or (line.split()[0] in SECTIONS and not line.strip("- " + line.split()[0])):
+            elif line.startswith("\t") or (line.split()[0] in SECTIONS and set(line.split()[1:]) == {"-"}):
                 continue
             else:
                 row = tabbed(line, self._columns)
             if row is None:
                 raise self.bad(i, line, "not a row under the headings of `zpool list`")
+            if row["NAME"] in SECTIONS and all(cell == "-" for name, cell in row.items() if name != "NAME"):
+                continue  # of -v; a pool of that name has a health
             try:
                 self._add(out, row)
             except ValueError as e:
