@@ -83,6 +83,13 @@ class _Live:
     errors: int = 0
     rows: int = 0
     stderr: deque[str] = field(default_factory=lambda: deque(maxlen=20))
+    unread: int = 0
+    """Lines that the link has dropped so far."""
+
+    def gap(self) -> bool:
+        """Whether the link dropped lines since the last call."""
+        before, self.unread = self.unread, self.running.dropped if self.running else 0
+        return self.unread != before
 
 
 @dataclass(slots=True)
@@ -220,12 +227,17 @@ class Asker:
         def lines(at: float, got: list[str]) -> None:
             tell("out", at, got)
             batches: list[Batch] = []
+            gap = live.gap()
+            if gap:  # before these lines, or after them: the link does not say
+                parser.cut()
             for line in got:
                 try:
                     batches += parser.feed(line, at)
                 except ParseError as e:
                     live.errors += 1
                     log.warning("cannot read", host=name, question=run.name, why=str(e))
+            if gap:
+                parser.cut()
             if batches or parser.running:
                 engine.soon(lambda: self._arrived(engine, live, at, batches))
 

@@ -221,6 +221,13 @@ class FrameParser:
             column = getattr(e, "column", 1)
             raise ParseError(SOURCE, self.ctx.host, self._line_no, line, str(e), column) from e
 
+    def cut(self) -> None:
+        """Lines were lost here: the interval under way will not be shown, though its end should come."""
+        if self._interval:
+            self._complain(f"interval {self._interval.number}: the link dropped lines of it")
+        self._interval = self._key = None
+        self._agg, self._block = "", []
+
     def idle(self, at: float) -> list[Batch]:
         return []
 

@@ -326,3 +326,16 @@ def test_histograms_of_each_kind(agg: str, printed: str, name: str, counts: list
     assert batch.columns["bounds"] == [name or "llquantize:10:0:2:10"]
     assert batch.columns["counts"] == [counts]
     assert len(bounds(batch.columns["bounds"][0])) == len(counts)
+
+
+@pytest.mark.parametrize("at", range(1, 7))
+def test_lines_that_the_link_dropped_cost_their_interval(at: int) -> None:
+    """Rows that are lost between a begin and its end leave no trace in the text."""
+    quantized = "zs1 key 1:b quantize\n               1 |@@ 5\nzs1 yek"
+    lines = [*frame(1, "zs1 key 1:a count=1", quantized, "zs1 key 1:c count=2"), *frame(2, "zs1 key 1:z count=3")]
+    parser = counting()
+    before, _ = fed(parser, lines[:at])
+    parser.cut()
+    after, wrong = fed(parser, lines[at + 1 :])
+    assert (before, after, wrong) == ([], [[(["z"], 3.0)]], [])
+    assert parser.complaints == ["interval 1: the link dropped lines of it"]
