@@ -220,6 +220,7 @@ class _Reader:
         number = _number(line)
         if _COLUMNS.fullmatch(line) or (self.columns and _is_probe(line, number is not None)):
             self._discard()
+            self.shape, self.stackless = None, []
             self.answer.text.append(line)
             return
         # What looks like a value is an integer key where a stack follows (a row that begins with a stack has an
@@ -380,7 +381,7 @@ class _Reader:
             else:
                 self.stackless = self.stackless if above.end - above.at == 1 else []
                 self.stackless.append(own)
-        elif above:
+        else:
             self.shape, self.stackless = None, []
         return own
 

@@ -78,6 +78,9 @@ def check(text: str) -> layout.Answer:
     scalars = [r.value for r in answer.rows if r.counts is None]
     assert [v for v in scalars if v is not None] == [v for v in values(text) if v not in (2**63 - 1, -(2**63))]
     answer.frame("q", "h", 0.0)
+    if "0123456789abcdef" not in text:
+        # No key is made up: each stands in the text.
+        assert all(part in text for r in answer.rows for key in r.keys for part in key.split("\n"))
     return answer
 
 
@@ -172,6 +175,8 @@ def test_drops_on_stderr(path: Path) -> None:
         ("dtrace: [DTRACEDROP_DYNDIRTY] 3 dynamic variable drops with non-empty dirty list", 3),
         ("dtrace: 2 failed speculations (no speculative buffer space available)", 2),
         ("dtrace: 5 dynamic variable drops", 5),
+        ("dtrace: 6 jstack()/ustack() string table overflows", 6),
+        ("dtrace: 1 error in ERROR probe enabling", 1),
         ("dtrace: processing aborted: Abort due to systemic unresponsiveness", 0),
         ("dtrace: description 'profile-997' matched 2 probes", 0),
     ],
@@ -198,3 +203,60 @@ def test_keys_of_any_shape_come_back(rows: list[list[str | int]], value: int) ->
 @given(st.text(st.sampled_from(" \n|@0123456789-<>=`abc:"), max_size=400))
 def test_no_text_breaks_it(text: str) -> None:
     layout.parse(text)
+
+
+def test_probe_columns_between() -> None:
+    text = (
+        "CPU     ID                    FUNCTION:NAME\n"
+        "  0      1                           :BEGIN   hi                                         1\n"
+        "x\n\n        1                1\n\n"
+        "  3  64091                        :tick-60s \n"
+        "  io:::start                                                        5\n"
+        "        1  syscall::read:entry                                               7\n\n"
+        "  0      2                             :END \n"
+        "  imapd                                             \n"
+        "              genunix`read+0x1\n                9\n"
+    )
+    answer = layout.parse(text)
+    assert [plain(r) for r in answer.rows] == [
+        [["1"], 1],
+        [["io:::start"], 5],
+        [["1", "syscall::read:entry"], 7],
+        [["imapd", "genunix`read+0x1"], 9],
+    ]
+    assert [line.split()[-1] for line in answer.text] == ["FUNCTION:NAME", "1", "x", ":tick-60s", ":END"]
+
+
+def test_flow_indent() -> None:
+    text = (
+        "CPU FUNCTION                                 \n"
+        "  0  -> read                                                  5\n"
+        "  0    | read:entry                            6\n"
+        "  0  <= read                                                                        7\n\n"
+        "  read                                                              2\n"
+    )
+    answer = layout.parse(text)
+    assert [plain(r) for r in answer.rows] == [[["read"], 2]]
+    assert len(answer.text) == 4
+
+
+def test_annotations_of_a_helper_belong_to_the_stack() -> None:
+    text = (
+        "\n\n              libperl.so`Perl_pp_print+0x195\n"
+        "                [ \n                  t/helper/01-helper.t:\n                ]\n"
+        "              0xfe1f0a34\n                3\n"
+    )
+    (row,) = layout.parse(text).rows
+    assert (row.keys[0].split("\n"), row.value) == (
+        ["libperl.so`Perl_pp_print+0x195", "[", "t/helper/01-helper.t:", "]", "0xfe1f0a34"],
+        3,
+    )
+
+
+def test_stderr_marks_the_frame() -> None:
+    said = "dtrace: description 'tick-1s' matched 1 probe\ndtrace: 4 aggregation drops on CPU 1\n"
+    said += "dtrace: error on enabled probe ID 2 (ID 7: io:::start): invalid address (0x8) in action #1\n"
+    said += "dtrace: buffer size lowered to 2m\n"
+    answer = layout.parse("\n                3\n", stderr=said)
+    assert (answer.drops, answer.faults, len(answer.complaints)) == (4, 1, 3)
+    assert list(answer.frame("q", "h", 0.0)["drops"]) == [5.0]
