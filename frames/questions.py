@@ -193,7 +193,7 @@ def _parts(p: Predicate) -> tuple[Predicate, ...]:
 
 def _text(p: Predicate) -> str:
     if isinstance(p, Is):
-        return f"{p.field}{p.op}{quote(str(p.value), safe='').replace('~', '%7E')}"
+        return f"{p.field}{p.op}{quote(str(p.value), '', errors='surrogateescape').replace('~', '%7E')}"
     if isinstance(p, Not):
         return f"not({_text(p.part)})"
     return f"{'and' if isinstance(p, All) else 'or'}({','.join(map(_text, p.parts))})"

@@ -250,11 +250,28 @@ def frame(answer: str, os: OS, interval: int, limit: int) -> list[str]:
     return clauses
 
 
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|/\*.*?\*/', re.S)
+_FORBIDDEN = re.compile(
+    r"\b(?:system|stop|raise|copyout|copyoutstr|breakpoint|panic|chill|freopen|ftruncate|setopt)\s*\("
+    r"|#|\$(?!pid\b)"
+)
+"""Actions that change the host or what dtrace writes to; lines for the preprocessor and pragmas, which could allow
+them (``#pragma D option destructive``); macros, which stand for what is no part of the program."""
+
+
+def harmless(source: str) -> None:
+    """Raises ValueError naming what a program must not contain."""
+    found = _FORBIDDEN.search(_TEXT.sub(" ", source))
+    if found:
+        raise ValueError(f"a program must not contain {found[0].strip()!r}: it looks and changes nothing")
+
+
 def command(source: str) -> str:
     """The sh command that runs the D program `source`; dtrace replaces the shell, so that its end is the end.
 
-    Raises ValueError for a program that cannot be quoted.
+    Raises ValueError for a program that cannot be quoted or could change the host.
     """
+    harmless(source)
     if "'" in source or any(len(line) > LINE for line in source.splitlines()):
         raise ValueError(f"a program for the command line has no ' and no line over {LINE} characters")
     options = " ".join(f"-x {o}" for o in OPTIONS)

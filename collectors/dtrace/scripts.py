@@ -63,7 +63,8 @@ class Script:
 
 
 def read(path: Path) -> Script:
-    """The script in a file. Raises ValueError naming the file and the line of its header that is missing."""
+    """The script in a file. Raises ValueError naming the file and the line of its header that is missing, or what it
+    must not contain."""
     text = path.read_text()
     header, _, source = text.partition("*/\n")
     found = dict(re.findall(r"^ \* (\w+): +(.+)$", header, re.M))
@@ -74,6 +75,10 @@ def read(path: Path) -> Script:
     unknown = set(systems) - set(get_args(OS))
     if unknown:
         raise ValueError(f"{path}: unknown system {sorted(unknown)[0]}")
+    try:
+        compose.harmless(source)
+    except ValueError as e:
+        raise ValueError(f"{path}: {e}") from e
     return Script(
         name=path.name.split(".")[0],
         meaning=found["meaning"],

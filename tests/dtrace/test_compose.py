@@ -6,10 +6,11 @@ import dataclasses
 import itertools
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from collectors.base import OS, SYSTEMS
@@ -221,6 +222,66 @@ def test_a_command_never_allows_destructive_actions() -> None:
     for bad in ("BEGIN { printf('x'); }", "x" * 1000):
         with pytest.raises(ValueError, match="no line over"):
             compose.command(bad)
+
+
+ATTACKS = [
+    *HOSTILE,
+    '"); system("id"); trace("',
+    "\\",
+    "\\\\\\",
+    '\\"; exit(1); "',
+    "\n#pragma D option destructive\n",
+    "$target",
+    "$$1",
+    "*/ } BEGIN { exit(7); } /*",
+    "/* //",
+    "%n%s%*d",
+    "\x01\x7f\t\v\f\a\b\x1b[2J",
+    "\x85\xa0\u2028\ud7ff\U0001f4a3",
+    "\udcff\udc80",
+    "a" * 200,
+    '"' * 200,
+    "\\0" * 60,
+    "",
+    " ",
+]
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> str:
+    """Whatever Question takes: up to 200 bytes without a NUL, bytes that are no UTF-8 among them."""
+    raw = draw(st.lists(st.sampled_from([bytes([b]) for b in range(1, 256)] + [a.encode() for a in '"\\$#/*`'])))
+    return b"".join(raw)[:200].decode("utf-8", "surrogateescape")
+
+
+@pytest.mark.dtrace
+@real.needed
+@settings(max_examples=2, deadline=None, phases=[Phase.generate])
+@given(st.lists(texts(), min_size=150, max_size=150))
+def test_a_real_dtrace_reads_every_value_as_itself(values: list[str]) -> None:
+    """Each value's literal in a program that runs: what dtrace prints of it is the value, and nothing else happens."""
+    lengths = "".join(f'printf("%d ", strlen({compose.literal(v)})); ' for v in values)
+    words = "".join(f'printf("\\n=%d:%s", strlen({compose.literal(v)}), {compose.literal(v)}); ' for v in ATTACKS)
+    program = compose.fold([f"BEGIN {{ {lengths}{words} exit(0); }}"])
+    done = subprocess.run([real.DTRACE, "-q", "-s", "/dev/stdin"], input=program.encode(), capture_output=True)
+    assert done.returncode == 0, done.stderr[-400:]
+    first, _, rest = done.stdout.partition(b"\n=")
+    assert [int(n) for n in first.split()] == [len(v.encode("utf-8", "surrogateescape")) for v in values]
+    wanted = [v.encode("utf-8", "surrogateescape") for v in ATTACKS]
+    assert b"\n=" + rest == b"".join(b"\n=%d:%s" % (len(w), w) for w in wanted) + b"\n"
+
+
+@pytest.mark.dtrace
+@real.needed
+@settings(max_examples=3, deadline=None, phases=[Phase.generate])
+@given(texts(), st.sampled_from(ATTACKS))
+def test_a_real_compiler_takes_every_value_in_a_predicate(value: str, attack: str) -> None:
+    where = Any((Is("execname", "=", value), Not(Is("device", "!=", attack)), Is("pid", "=", -(2**63))))
+    q = Question(METRICS["disk_io"], ("device", "execname", "latency"), where)
+    assert question(q.id) == q
+    program = compose.program(q, "linux")
+    compose.harmless(program)
+    real.compiles(program)
 
 
 # -- a real compiler -----------------------------------------------------------------------------------------------

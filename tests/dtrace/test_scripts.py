@@ -45,6 +45,32 @@ def test_a_header_that_lacks_a_line(tmp_path: Path, missing: str) -> None:
         scripts.read(bad)
 
 
+@pytest.mark.parametrize(
+    "clause",
+    [
+        'BEGIN { system("id"); }',
+        "BEGIN { stop (); }",
+        "syscall:::entry { copyoutstr(execname, arg0, 4); }",
+        'BEGIN { freopen("/etc/passwd"); }',
+        "#pragma D option destructive",
+        "BEGIN { /* a */ panic\n(); }",
+        r'BEGIN { printf("\\"); chill(9); printf("\\"); }',
+        "pid$target:::entry { }",
+        "BEGIN { trace($$1); }",
+    ],
+)
+def test_a_script_that_could_change_the_host_is_refused(tmp_path: Path, clause: str) -> None:
+    good = (Path(scripts.__file__).parent / "scripts" / "offcpu.d").read_text()
+    bad = tmp_path / "bad.d"
+    bad.write_text(f"{good}\n{clause}\n")
+    with pytest.raises(ValueError, match=r"bad\.d: a program must not contain"):
+        scripts.read(bad)
+    with pytest.raises(ValueError, match="must not contain"):
+        compose.command(clause)
+    bad.write_text(f'{good}\nBEGIN {{ printf("system(1) # $target \\" panic()"); trace($pid); /* stop() */ }}\n')
+    assert scripts.read(bad)
+
+
 @pytest.mark.dtrace
 @real.needed
 @pytest.mark.parametrize("script", LINUX, ids=lambda s: s.name)
