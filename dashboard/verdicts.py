@@ -24,6 +24,7 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from dashboard import onset
+from dashboard import scans as scan
 from dashboard.fill import Loaded
 from dashboard.live import SILENT, Host, Live
 from dashboard.panels.data import Grid
@@ -35,6 +36,7 @@ State = Literal["bad", "stale", "warn", "scan", "well"]
 ORDER: tuple[State, ...] = ("bad", "stale", "warn", "scan", "well")
 WORDS: dict[State, str] = {"bad": "Trouble", "stale": "Stale", "warn": "Warning", "scan": "Scrubbing", "well": "Well"}
 ICONS: dict[State, str] = {"bad": "trouble", "stale": "stale", "warn": "warn", "scan": "scan", "well": "check"}
+SCANNING = {"Resilver": "Resilvering", "Expansion": "Expanding", "Removal": "Removing"}
 GOOD_STATES = frozenset({"ONLINE", "AVAIL", "INUSE", ""})
 LAG_TIMES, LAG_MINUTES, LAG_PEERS, LAG_IOS, LAG_LEAST = 2.0, 3, 2, 60, 0.005
 """The second rule of a slow disk, above."""
@@ -83,10 +85,10 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """Trouble, Stale, Warning, Scrubbing, Resilvering or Well."""
-        if self.state == "scan" and self.reasons[0].what.startswith("Resilver"):
-            return "Resilvering"
-        return WORDS[self.state]
+        """Trouble, Stale, Warning, Scrubbing, Resilvering, Expanding, Removing or Well."""
+        return (
+            SCANNING.get(self.reasons[0].what.split()[0], WORDS["scan"]) if self.state == "scan" else WORDS[self.state]
+        )
 
     @property
     def sentence(self) -> str:
@@ -105,6 +107,7 @@ def judge(live: Live) -> dict[str, Verdict]:
     hosts = sorted(live.hosts)
     status = live.latest("zpool_status", within=60)
     scans = live.latest("pool_scan", within=60)
+    before = _earlier(live, scans, now)
     zones = live.latest("zone_usage", within=15)
     unread = unreadable(live, now)
     lagging = _lagging(live, now)
@@ -117,7 +120,7 @@ def judge(live: Live) -> dict[str, Verdict]:
         reasons = [
             *_link(host, now),
             *(_dated(live, name, r) for r in _pools(status[status["host"] == name])),
-            *_scans(scans[scans["host"] == name]),
+            *_scans(scans[scans["host"] == name], before),
             *disks,
             *(r for r in lagging.get(name, ()) if r.object not in slow),
             *(
@@ -143,12 +146,14 @@ def reasons_at(live: Live, at: float) -> dict[str, Verdict]:
     status, scans, zones = (
         live.store.latest(t, at=at, within=120) for t in ("zpool_status", "pool_scan", "zone_usage")
     )
+    before = _earlier(live, scans, at)
     out = {}
     for name in sorted(live.hosts):
         mine = [f[f["host"] == name] if len(f) else f for f in (status, scans, zones)]
         if not any(len(f) for f in mine):
             continue
-        reasons = sorted([*_pools(mine[0]), *_scans(mine[1]), *_zones(mine[2])], key=lambda r: ORDER.index(r.state))
+        found = [*_pools(mine[0]), *_scans(mine[1], before), *_zones(mine[2])]
+        reasons = sorted(found, key=lambda r: ORDER.index(r.state))
         out[name] = Verdict(reasons[0].state if reasons else "well", tuple(reasons))
     return out
 
@@ -190,12 +195,22 @@ def _pools(status: pd.DataFrame) -> list[Reason]:
     return out
 
 
-def _scans(scans: pd.DataFrame) -> list[Reason]:
+def _scans(scans: pd.DataFrame, before: Mapping[tuple[str, str], scan.Row]) -> list[Reason]:
     out = []
     for r in scans[scans["state"] == "in_progress"].to_dict("records"):
-        part = units.text(r["fraction"], "% .1")
-        out.append(Reason("scan", f"{str(r['scan']).capitalize()} of {r['pool']}", f"{part} done", str(r["pool"])))
+        earlier = before.get((r["host"], r["pool"]))
+        apart = (r["time"] - earlier["time"]).total_seconds() if earlier else scan.RECENT
+        what = f"{str(r['scan']).capitalize()} of {r['pool']}"
+        out.append(Reason("scan", what, scan.progress(r, earlier, apart), str(r["pool"])))
     return out
+
+
+def _earlier(live: Live, scans: pd.DataFrame, at: float) -> dict[tuple[str, str], scan.Row]:
+    """Where the scans that are under way were a quarter of an hour before `at`, by host and pool."""
+    if not len(scans) or not (scans["state"] == "in_progress").any():
+        return {}
+    rows = live.store.latest("pool_scan", at=at - scan.RECENT, within=120)
+    return {(r["host"], r["pool"]): r for r in rows.to_dict("records")} if len(rows) else {}
 
 
 def _disks(live: Live, name: str) -> list[Reason]:
