@@ -79,6 +79,9 @@ class _Live:
     link: Link
     running: Running | None = None
     listed: bool = False
+    """Its way was chosen by the host's own list of probes."""
+    listing: bool = False
+    """That list is awaited; `running` is the command that prints it."""
     stopped: bool = False
     errors: int = 0
     rows: int = 0
@@ -116,6 +119,8 @@ class Asker:
         self.door = Door(policy)
         self._asked: dict[str, _Asked] = {}
         self._live: dict[str, _Live] = {}
+        self._probes: dict[tuple[str, str], tuple[Link, list[str]]] = {}
+        """What a host listed for a metric or script, as long as its link lasts."""
         self._standing: dict[str, _Standing] = {}
         self._looks: dict[str, _Look] = {}
         self._figures_at = 0.0
@@ -140,7 +145,10 @@ class Asker:
             if run.link is not live.link or not live.link.alive:
                 self._end(engine, live, "the link dropped")
         for due in self.door.due(clock):
-            self._stop(self._live.get(due.id))
+            live = self._live.get(due.id)
+            self._stop(live)
+            if live and live.listing:
+                self._end(engine, live, "")
         self._stand(engine)
         self._look(engine, clock)
         if clock >= self._figures_at:
@@ -192,6 +200,9 @@ class Asker:
     def _admit(self, engine: Engine, asked: _Asked, name: str, probes: list[str] | None = None) -> None:
         """Through the door and onto the host's link. Raises Refused."""
         host, body = engine.hosts[name], asked.request.body
+        metric = str(body.get("question", "")).partition("/")[0]
+        if probes is None and (known := self._probes.get((name, metric))) and known[0] is host.link:
+            probes = known[1]
         if host.link is None or host.facts is None:
             raise Refused(f"{name} is {host.state}")
         stream = host.streams.get(SOURCE.name)
@@ -353,13 +364,16 @@ class Asker:
     def _list(self, engine: Engine, live: _Live) -> None:
         """The first way found no probes: let the host's own list choose another, or say that none fits."""
         said: list[str] = []
-        command = host_.listing(live.run.name.partition("/")[0], live.parser.ctx.os)
+        metric = live.run.name.partition("/")[0]
         done = lambda: self._again(engine, live, host_.probes("\n".join(said)))  # noqa: E731
-        self._also(live.link, command, Sink(lambda at, got: said.extend(got), closed=lambda s, why: engine.soon(done)))
+        sink = Sink(lambda at, got: said.extend(got), closed=lambda s, why: engine.soon(done))
+        live.listing = True
+        live.running = self._also(live.link, host_.listing(metric, live.parser.ctx.os), sink)
 
     def _again(self, engine: Engine, live: _Live, probes: list[str]) -> None:
         if self._live.pop(live.run.id, None) is None:
             return
+        self._probes[live.run.host, live.run.name.partition("/")[0]] = (live.link, probes)
         self.door.forget(live.run)
         for asked in list(self._asked.values()):
             if asked.runs.get(live.run.host) == live.run.id:
@@ -475,12 +489,13 @@ class Asker:
             "dtrace_runs", time=[second * 1_000_000], host=[host], **{name: [value] for name, value in values.items()}
         )
 
-    def _also(self, link: Link, command: str, sink: Sink) -> None:
+    def _also(self, link: Link, command: str, sink: Sink) -> Running | None:
         """A command beside a run; where the link is gone, the run's own end tells."""
         try:
-            link.start(command, sink)
+            return link.start(command, sink)
         except LinkError as e:
             log.info("link", host=e.host, why=e.why)
+            return None
 
     def _tell(self, engine: Engine) -> None:
         for e in self.door.events():

@@ -34,6 +34,12 @@ def split(text: str, *, trimmed: bool = False) -> list[str] | None:
 
     `trimmed`: the padding of the last column may have been cut off.
     """
+    found = weigh(text, trimmed=trimmed)
+    return found[1] if found else None
+
+
+def weigh(text: str, *, trimmed: bool = False) -> tuple[int, list[str]] | None:
+    """How odd the best cut of `text` is (0: nothing against it), and its keys; see `split`."""
     n = len(text)
     if n > _MOST or (n and text[0] != " "):
         return None
@@ -50,11 +56,12 @@ def split(text: str, *, trimmed: bool = False) -> list[str] | None:
     cut, keys = best[0], []
     if cut is None:
         return None
+    odd = cut.odd
     while cut.key is not None:
         keys.append(cut.key)
         cut = cut.next
         assert cut is not None
-    return keys
+    return odd, keys
 
 
 def _best(text: str, at: int, best: list[_Cut | None], nearest: list[int], trimmed: bool) -> _Cut | None:

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from collectors.dtrace import blocks, structured
-from collectors.dtrace.columns import STRING, packed, split
+from collectors.dtrace.columns import STRING, packed, split, weigh
 from collectors.dtrace.drops import drops, fault
 from collectors.dtrace.formats import Format
 from frames.schemas import SCHEMAS
@@ -408,7 +408,7 @@ class _Reader:
                 break
             if items[0].text.startswith(" "):
                 line = "\n".join(_lines(items))
-                got = split(line) or split(line, trimmed=True)
+                got = _reflowed(line)
                 sure = n == 1 and (_whole(line) or split(line) is not None)
                 if got is not None and (sure or any("\n" in k for k in got)):
                     del self.above[-n:]
@@ -521,6 +521,13 @@ def _number(line: str) -> tuple[str, int] | None:
 def _is_probe(line: str, number: bool) -> bool:
     """Whether `line` is a row of a probe that fired: CPU, ID, FUNCTION:NAME and what it traced."""
     return bool(_PROBE.match(line) or _FLOW.match(line) or (not number and _INDENTED_PROBE.match(line)))
+
+
+def _reflowed(line: str) -> list[str] | None:
+    """Keys of a line that somebody may have indented, and trimmed at its end."""
+    least = min(len(line) - len(line.lstrip(" ")), 8)
+    found = [(*got, n) for n in range(max(least, 1)) if (got := weigh(line[n:], trimmed=True))]
+    return min(found, key=lambda got: (got[0] + 2 * (got[2] > 0), got[2]))[1] if found else None
 
 
 def _full(line: str) -> bool:
