@@ -141,6 +141,8 @@ _CONTROL = {"links", "source_health", "host_facts", "events", "requests", "dtrac
 """Tables about the collector, not samples of the host: they do not make a host fresh."""
 
 
+MERGE = 40
+"""So many appends of a table become one: each alone costs tens of kB of schema and small buffers, whatever it holds."""
 FRESH = 300
 """Appends of a table nobody asks for that are kept to be folded into its newest rows."""
 LATEST = 4_102_444_800.0
@@ -171,6 +173,7 @@ class Live:
         self.lost = 0
         """Appends that neither the tail nor its backlog had (the history has them)."""
         self._ring: dict[str, deque[tuple[float, pa.Table]]] = defaultdict(deque)
+        self._loose: dict[str, int] = defaultdict(int)
         self._bytes = 0
         self._since: float | None = None
         self._newest: dict[tuple[str, str], float] = {}
@@ -234,10 +237,25 @@ class Live:
                 h.next_try = row["next_try"]
         self._ring[name].append((pc.max(table["time"]).as_py().timestamp(), table))
         self._bytes += table.nbytes
+        self._loose[name] += 1
+        if self._loose[name] >= MERGE:
+            self._merge(name)
         if (fresh := self._fresh.get(name)) is not None:
             fresh.append(table)
             if len(fresh) > FRESH:
                 del self._fresh[name]
+
+    def _merge(self, name: str) -> None:
+        """The newest MERGE appends of `name` as one table. Its time is that of its newest row, as for each of them."""
+        self._loose[name] = 0
+        ring = self._ring[name]
+        newest = [ring.pop() for _ in range(min(MERGE, len(ring)))][::-1]
+        if newest[-1][0] - newest[0][0] > self.keep / 20:  # a slow source; what is merged is dropped at once
+            ring.extend(newest)
+            return
+        merged = pa.concat_tables([t for _, t in newest]).combine_chunks()
+        self._bytes += merged.nbytes - sum(t.nbytes for _, t in newest)
+        ring.append((max(at for at, _ in newest), merged))
 
     def _space(self, name: str, host: str, gap: float) -> None:
         """The usual distance of samples: falls at once, rises slowly, so that a hole is not an interval."""
