@@ -145,10 +145,10 @@ class Asker:
             if run.link is not live.link or not live.link.alive:
                 self._end(engine, live, "the link dropped")
         for due in self.door.due(clock):
-            live = self._live.get(due.id)
-            self._stop(live)
-            if live and live.listing:
-                self._end(engine, live, "")
+            stopped = self._live.get(due.id)
+            self._stop(stopped)
+            if stopped and stopped.listing:
+                self._end(engine, stopped, "")
         self._stand(engine)
         self._look(engine, clock)
         if clock >= self._figures_at:

@@ -64,12 +64,10 @@ def recipe(question: Question, os: OS, probes: Iterable[str] | None = None) -> R
     raise NoRecipe(f"{question.metric.noun} has no field {lacking} on {os}")
 
 
-def require(needed: Iterable[str], have: Iterable[str]) -> None:
-    """Raises NoRecipe unless every probe of `needed` is among `have` (as provider:module:function:name)."""
+def lacking(needed: Iterable[str], have: Iterable[str]) -> list[str]:
+    """Probes of `needed` that are not among `have` (as provider:module:function:name)."""
     there = list(have)
-    lacking = [p for p in needed if not _listed(p, there)]
-    if lacking:
-        raise NoRecipe(f"the host has no probe {', '.join(lacking)}")
+    return [p for p in needed if not _listed(p, there)]
 
 
 def _listed(probe: str, have: list[str]) -> bool:

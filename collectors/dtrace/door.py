@@ -137,9 +137,7 @@ class Door:
             )
         try:
             if any(s.name == name for s in scripts.load()):
-                script = scripts.choose(name, os)
-                if probes is not None:
-                    compose.require(script.probes, probes)
+                script = scripts.choose(name, os, probes)
                 source, expected = script.program(os, interval=interval, limit=int(limit)), script.expected
             else:
                 question = metrics.question(name)

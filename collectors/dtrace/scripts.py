@@ -7,6 +7,7 @@ means, where it works, what it needs and costs, and what its keys are. Here it g
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -98,10 +99,18 @@ def load() -> tuple[Script, ...]:
     return tuple(read(path) for path in sorted(_FOLDER.glob("*.d")))
 
 
-def choose(name: str, os: OS) -> Script:
-    """The script `name` for `os`. Raises compose.NoRecipe where there is none."""
-    mine = [s for s in load() if s.name == name]
+def choose(name: str, os: OS, probes: Iterable[str] | None = None) -> Script:
+    """The first form of script `name` for `os` whose probes are among `probes`, as `dtrace -l` shows them there; None
+    leaves them unchecked. Raises compose.NoRecipe where there is none, with what the host lacks."""
+    forms = [s for s in load() if s.name == name]
+    mine = [s for s in forms if os in s.systems]
+    if not mine:
+        raise compose.NoRecipe(f"{name} has no form for {os}" if forms else f"no script {name!r}")
+    have = None if probes is None else list(probes)
+    lacking = {s: compose.lacking(s.probes, have) if have is not None else [] for s in mine}
     for s in mine:
-        if os in s.systems:
+        if not lacking[s]:
             return s
-    raise compose.NoRecipe(f"{name} has no form for {os}" if mine else f"no script {name!r}")
+    raise compose.NoRecipe(
+        f"the host has no probe {', '.join(dict.fromkeys(p for ps in lacking.values() for p in ps))}"
+    )

@@ -182,6 +182,38 @@ def test_a_host_without_the_first_ways_probes_gets_another(box: tuple[FakeEngine
     assert engine.link.started[3][0] == "ps -o pid= -o time= -p 77"
 
 
+def test_a_host_is_asked_for_its_probes_once(box: tuple[FakeEngine, Asker, Requests]) -> None:
+    engine, asker, requests = box
+    ask(requests, "tcp_accepts")
+    asker(engine, 0.0)
+    sink = engine.link.started[0][1]
+    sink.errors(1.0, ["dtrace: probe description tcp::: does not match any probes"])
+    sink.closed(1, "")
+    sink = engine.link.started[1][1]
+    sink.lines(2.0, ["812 mib ip tcp_conn_request tcpPassiveOpens"])
+    sink.closed(1, "")
+    ask(requests, "tcp_accepts/by=subsecond")
+    asker(engine, 0.0)
+    assert len(engine.link.started) == 4
+    assert "mib:::tcpPassiveOpens" in engine.link.started[3][0]
+
+
+def test_a_run_that_is_stopped_while_its_probes_are_listed_ends(box: tuple[FakeEngine, Asker, Requests]) -> None:
+    engine, asker, requests = box
+    id_ = ask(requests, "tcp_accepts")
+    asker(engine, 0.0)
+    sink = engine.link.started[0][1]
+    sink.errors(1.0, ["dtrace: probe description tcp::: does not match any probes"])
+    sink.closed(1, "")
+    requests.ask("dtrace_stop", {"request": id_}, "bert")
+    asker(engine, 0.0)
+    assert (state(requests, id_).state, state(requests, id_).why) == ("ended", "box: stopped by bert")
+    assert engine.link.stopped == [engine.link.started[1][0]]
+    assert not asker.door.runs
+    engine.link.started[1][1].closed(None, "")
+    assert len(engine.link.started) == 2
+
+
 def test_a_host_where_no_way_fits_says_so(box: tuple[FakeEngine, Asker, Requests]) -> None:
     engine, asker, requests = box
     id_ = ask(requests, "tcp_accepts")

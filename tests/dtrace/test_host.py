@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from collectors.base import OS, Context
-from collectors.dtrace import compose, host
+from collectors.dtrace import compose, host, scripts
 from collectors.dtrace.framing import FrameParser
 from collectors.dtrace.recipes import RECIPES
 from collectors.sources.dtrace import ALIASES, SOURCE, STANDING
@@ -38,8 +38,10 @@ def test_listings() -> None:
     have = host.probes(LISTING)
     assert compose.recipe(question("disk_io/by=latency"), "linux", have)
     assert compose.recipe(question("nginx_accepts"), "linux", have).fire == ("syscall::accept*:return",)
-    with pytest.raises(compose.NoRecipe, match="the host has no probe syscall:::return, syscall:::entry"):
-        compose.require(("syscall:::return", "syscall:::entry"), [])
+    assert compose.lacking(("syscall:::return", "io:::done", "fbt:::"), have) == ["fbt:::"]
+    assert scripts.choose("offcpu", "linux", ["sched:vmlinux::on-cpu", "sched:vmlinux::off-cpu"]).name == "offcpu"
+    with pytest.raises(compose.NoRecipe, match="the host has no probe sched:::off-cpu, sched:::on-cpu"):
+        scripts.choose("offcpu", "linux", have)
     assert host.listing("tcp_accepts", "solaris10") == "dtrace -l -n 'mib:::tcpPassiveOpens' 2>/dev/null"
     for metric in METRICS:
         for r in (r for r in RECIPES if r.metric == metric):
