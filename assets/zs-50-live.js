@@ -159,6 +159,7 @@
       heard = performance.now();
       polling = false;
       setHow("live");
+      zs.learn();
       last = "";
       watch();
     };

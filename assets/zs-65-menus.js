@@ -58,6 +58,17 @@
     return location.href.split("#")[0] + (p ? `#${p.id}` : "");
   };
 
+  // What menus offer of hosts; asked for whenever the page is connected anew.
+  let known = { hosts: [], zones: [] };
+  zs.learn = async () => {
+    try {
+      const r = await fetch(`${zs.config().base || "/"}api/known`, { cache: "no-store" });
+      if (r.ok) known = await r.json();
+    } catch (e) {
+      // the badge says that the server is away
+    }
+  };
+
   const PRESETS = [["Last 5 min", "now-5m", "now"], ["Last 15 min", "now-15m", "now"], ["Last 30 min", "now-30m", "now"],
     ["Last 1 h", "now-1h", "now"], ["Last 2 h", "now-2h", "now"], ["Last 6 h", "now-6h", "now"], ["Last 12 h", "now-12h", "now"],
     ["Last 1 d", "now-1d", "now"], ["Last 2 d", "now-2d", "now"], ["Last 7 d", "now-7d", "now"],
@@ -88,7 +99,10 @@
       e.preventDefault();
       apply();
     });
-    const zones = [["UTC", "UTC"], ["browser", "This browser"], ...(cfg.zones || []).map((z) => (Array.isArray(z) ? z : [z, z]))].filter(([z], i, a) => a.findIndex((x) => x[0] === z) === i);
+    const every = Intl.supportedValuesOf ? Intl.supportedValuesOf("timeZone") : [];
+    const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    const zones = [["UTC", "UTC"], ["browser", `This browser, ${here}`], ...[...known.zones, state.tz, ...every].map((z) => [z, z])]
+      .filter(([z], i, a) => a.findIndex((x) => x[0] === z) === i);
     const select = h("select", "zs-input");
     for (const [value, label] of zones) {
       const o = h("option", "", label);
@@ -229,10 +243,7 @@
     const cfg = zs.config();
     const targets = [];
     for (const a of document.querySelectorAll(".zs-nav a")) targets.push(["page", a.textContent, () => zs.go(a.getAttribute("href"))]);
-    for (const host of cfg.hosts || []) {
-      const name = typeof host === "string" ? host : host.name;
-      targets.push(["host", name, () => zs.go(typeof host === "string" || !host.href ? `${cfg.base || "/"}host/${encodeURIComponent(name)}` : host.href)]);
-    }
+    for (const name of known.hosts) targets.push(["host", name, () => zs.go(`${cfg.base || "/"}host/${encodeURIComponent(name)}`)]);
     for (const p of zs.panels.values()) {
       targets.push(["panel", p.el.dataset.title || p.name, () => {
         p.el.scrollIntoView({ block: "center" });

@@ -15,7 +15,7 @@ from dash import Input, Output, State, dcc, html
 from dash.backends._fastapi import reset_current_request, set_current_request
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
@@ -169,6 +169,13 @@ def _routes(app: dash.Dash, server: FastAPI, hub: Hub, live: Live) -> None:
 
     server.add_api_route("/poll", hub.poll, methods=["GET"], include_in_schema=False, response_model=None)
     export.add_routes(server, live)
+
+    async def known(_request: Request) -> Response:
+        """What menus offer of hosts: their names and zones of time."""
+        zones = {h.fact("timezone") for h in list(live.hosts.values())}
+        return JSONResponse({"hosts": sorted(live.hosts), "zones": sorted(z for z in zones if ranges.is_zone(z))})
+
+    server.add_api_route("/api/known", known, methods=["GET"], include_in_schema=False, response_model=None)
     # Before Dash's own catch-all, which asks a global for the newest app of the process.
     for route in pages.ROUTES.values():
         if route.path != "/":

@@ -62,6 +62,14 @@ def zone(name: str) -> tzinfo:
         raise RangeError(f"no zone of time is called {name!r}: give an IANA name such as Europe/Berlin") from e
 
 
+def is_zone(name: str) -> bool:
+    """Whether `name` is a zone that `zone` knows."""
+    try:
+        return bool(name) and zone(name) is not None
+    except RangeError:
+        return False
+
+
 def instant(text: str, now: float, *, tz: str = "UTC", end: bool = False) -> float:
     """Epoch seconds of `text`. `end`: it ends a range, so rounding goes up to the end of the unit.
 

@@ -117,6 +117,20 @@ def test_the_host_page_names_its_panels_and_their_queries(client: Dashboard) -> 
     assert '"aria-current": "page"' in nav
 
 
+def test_menus_know_the_hosts_and_their_zones_of_time(client: Dashboard) -> None:
+    told = json.loads(client.get("/api/known").text)
+    assert set(told["hosts"]) == {"ms2", EVIL}
+    assert "Not/AZone" not in told["zones"]
+
+
+def test_a_page_of_no_host_says_so_and_names_those_there_are(client: Dashboard) -> None:
+    laid = json.dumps(_route(client, "/host/nosuch")["zs-page"]["children"])
+    assert "No host is called nosuch" in laid
+    assert "/host/ms2" in laid
+    assert '"data-view": "heard"' in laid  # it gives way once the host is heard of
+    assert "p-disk_latency" not in laid
+
+
 def test_an_unknown_path_says_so(client: Dashboard) -> None:
     page = _route(client, "/nosuch/page")
     assert "Nothing is at /nosuch/page" in json.dumps(page["zs-page"]["children"])
