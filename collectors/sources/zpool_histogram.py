@@ -12,13 +12,14 @@ Source: zpool-iostat(8) of OpenZFS and print_iostat_histo in its zpool_main.c.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from collectors.base import Batch, Context, ParseError, Source, Variant
 from collectors.polled import Polled, again
 from collectors.sources.zpool_iostat import IostatParser
-from collectors.units import nanoseconds, nicenum
+from collectors.units import is_date, nanoseconds, nicenum
 from collectors.vdevs import Tree, is_group
 from frames.schemas import BOUNDS_QUANTIZE, ZPOOL_HISTOGRAM
 
@@ -123,7 +124,7 @@ class HistogramParser(Polled):
                     places += _rows(tree.feed(line, 0.0))
                 except ParseError as e:
                     raise self.bad(i, line, e.why, e.column) from e
-            elif not line.strip("- ") or not line.strip():
+            elif not line.strip("- ") or not line.strip() or _is_stamp(line):
                 continue
             elif groups and line.split()[0] in ("latency", "req_size") and not measures:
                 measures = _measures(groups, line.split()[1:])
@@ -157,9 +158,19 @@ class HistogramParser(Polled):
             counts[measure][k] = value
 
 
+_STAMP = re.compile(r"[0-9]{9,11}|.{0,200}[#$%>] *zpool iostat.{0,200}")
+
+
+def _is_stamp(line: str) -> bool:
+    """The time of -T, or the command where a shell repeated it."""
+    return _STAMP.fullmatch(line) is not None or is_date(line)
+
+
 def _title(line: str) -> tuple[str, ...] | None:
     """(name, group, group, …) of the line above a histogram; of a table of -H, whose title is the name, (name,)."""
     tokens = line.split()
+    if _is_stamp(line):
+        return None
     if tokens[:2] == ["capacity", "operations"]:
         return ("", "bandwidth")
     if tokens[:2] in (["latency", "read"], ["req_size", "ind"]):

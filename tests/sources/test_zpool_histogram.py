@@ -69,6 +69,14 @@ def test_request_sizes_by_their_lower_end() -> None:
     assert counts(frame, "sync_read_ind") == {1024: 4}
 
 
+@pytest.mark.parametrize("stamp", ["1795468643", "Mon Nov 23 21:17:23 UTC 2026", "# zpool iostat -wHp -T u 1"])
+def test_a_stamp_is_no_name(stamp: str) -> None:
+    text = "".join(f"{stamp}\n" + table(f"1023 {n} 0 0 0 0 0 0 0 0") for n in (1, 4))
+    frame = parse_text(TOTALS, text)["zpool_histogram"]
+    assert frame["pool"].unique().tolist() == ["tank"]
+    assert counts(frame, "total_wait_read") == {512: 3}
+
+
 def test_errors_name_the_line() -> None:
     with pytest.raises(ParseError) as e:
         parse_text(TOTALS, table("1023 1 0 0 0 0 0 0 0 0", "2047 1 0 x 0 0 0 0 0 0"))
