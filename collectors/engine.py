@@ -565,6 +565,14 @@ class Engine:
         else:
             self._later(stream, time.monotonic())
 
+    def rest(self, host: str, source: str, seconds: float, why: str) -> None:
+        """End a source that costs its host too much, and start it again after `seconds`."""
+        run = self.hosts[host]
+        stream = run.streams[source]
+        stream.state, stream.why = "failed", why
+        self._end_stream(run, stream)
+        stream.restart_at = time.monotonic() + seconds
+
     def _later(self, stream: Stream, now: float) -> None:
         stream.restart_at = now + stream.restarts.next()
 

@@ -42,6 +42,8 @@ from frames.requests import Request, RequestError, Requests
 log = structlog.get_logger("collector")
 
 
+REST = 600.0
+"""Seconds that the standing question stays away from a host after it has passed a bound there."""
 Tell = Callable[[str, float, list[str]], None]
 
 
@@ -53,6 +55,7 @@ class Engine(Protocol):
     def add(self, table: str, **columns: list[Any]) -> None: ...
     def event(self, host: str, kind: str, what: str, severity: str, text: str, who: str = ...) -> None: ...
     def soon(self, call: Any) -> None: ...
+    def rest(self, host: str, source: str, seconds: float, why: str) -> None: ...
     def recorded(self, run: Any, ctx: Context, source: str, variant: str, command: str) -> Tell | None: ...
 
 
@@ -101,6 +104,7 @@ class _Standing:
 
     stream: Any
     cpu: Counted = field(default_factory=lambda: Counted(60.0))
+    lost: Counted = field(default_factory=lambda: Counted(60.0))
 
 
 @dataclass(slots=True)
@@ -455,8 +459,14 @@ class Asker:
     def _figures(self, engine: Engine, clock: float) -> None:
         for live in self._live.values():
             self._figure(engine, live, clock, "starting" if live.run.started is None else "running")
-        for name, standing in self._standing.items():
+        for name, standing in list(self._standing.items()):
             stream = standing.stream
+            standing.lost.add(clock, stream.parser.lost)
+            if why := self.door.too_dear(standing.cpu, standing.lost):
+                del self._standing[name]
+                engine.rest(name, SOURCE.name, REST, f"{why}; it rests for {REST / 60:.0f} minutes")
+                engine.event(name, "dtrace", STANDING.id, "warn", f"D question ended: {why}", "zonescope")
+                continue
             self._row(
                 engine,
                 name,

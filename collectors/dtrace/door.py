@@ -225,10 +225,15 @@ class Door:
             return f"its time of {run.limit:g} s is over"
         if now - run.seen > p.unwatched:
             return f"nobody has watched it for {p.unwatched:g} s"
-        share = run.lost.rate(p.drops_for * 0.8)
-        if share is not None and share > p.drops:
-            return f"it dropped {share:.0f} records a second (bound {p.drops:g})"
-        share = run.cpu.rate(p.cpu_for)
+        return self.too_dear(run.cpu, run.lost)
+
+    def too_dear(self, cpu: Counted, lost: Counted) -> str:
+        """What bound CPU seconds and lost records have passed, '' for none."""
+        p = self.policy
+        rate = lost.rate(p.drops_for * 0.8)
+        if rate is not None and rate > p.drops:
+            return f"it dropped {rate:.0f} records a second (bound {p.drops:g})"
+        share = cpu.rate(p.cpu_for)
         if share is not None and share > p.cpu:
             return f"dtrace used {share:.0%} of a CPU (bound {p.cpu:.0%})"
         return ""

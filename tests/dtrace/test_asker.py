@@ -125,6 +125,10 @@ class FakeEngine:
         self.said: list[str] = []
         self.tape: list[tuple[Context, str, str, str]] = []
         self.told_tape: list[tuple[str, list[str]]] = []
+        self.rested: list[tuple[str, str, float, str]] = []
+
+    def rest(self, *words: Any) -> None:
+        self.rested.append(words)
 
     def recorded(self, run: Any, ctx: Context, source: str, variant: str, command: str) -> Any:
         self.tape.append((ctx, source, variant, command))
@@ -382,6 +386,25 @@ def test_the_standing_question_is_accounted_for_too(box: tuple[FakeEngine, Asker
     assert engine.link.started[0][0] == "ps -o pid= -o time= -p 99"
     (row,) = engine.told("dtrace_runs")
     assert (row["question"], row["who"], row["drops"]) == (STANDING.id, "zonescope", 5.0)
+
+
+def test_the_standing_question_rests_where_it_passes_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 0.0
+    monkeypatch.setattr("collectors.dtrace.asker.time.monotonic", lambda: clock)
+    engine, asker = FakeEngine("linux", ["*"]), Asker(Requests(tmp_path), Policy(drops=100, drops_for=5))
+    parser = SimpleNamespace(running=True, pid=99, lost=0.0, names={})
+    engine.run.streams["dtrace"] = SimpleNamespace(running=object(), parser=parser, ctx=Context("box", "linux", 1.0))
+    for n in range(12):
+        clock = 1000.0 + n
+        parser.lost = 90.0 * n if n < 6 else 450.0 + 200.0 * (n - 5)
+        asker(engine, 0.0)
+        if engine.rested:
+            break
+    ((host, source, seconds, why),) = engine.rested
+    assert (host, source, seconds) == ("box", "dtrace", 600.0)
+    assert why.startswith("it dropped ")
+    assert "(bound 100); it rests for 10 minutes" in why
+    assert any(text.startswith("D question ended: it dropped ") for text in engine.said)
 
 
 @pytest.mark.parametrize(
