@@ -46,13 +46,13 @@ def weigh(text: str, *, trimmed: bool = False) -> tuple[int, list[str]] | None:
     # From the right: best[i] is the best way to cut text[i:].
     best: list[_Cut | None] = [None] * (n + 1)
     best[n] = _Cut(0, None, None)
-    nearest: list[int] = [n] * (n + 2)
+    nearest: list[int] = [n + 1] * (n + 2)
     """First place at or after i where a long string may end and columns follow."""
     for i in range(n, -1, -1):
         if i < n and text[i] == " ":
             best[i] = _best(text, i, best, nearest, trimmed)
         ends = best[i] is not None and i and text[i - 1] != " "
-        nearest[i] = i if ends or i == n else nearest[i + 1]
+        nearest[i] = i if ends else nearest[i + 1]
     cut, keys = best[0], []
     if cut is None:
         return None
@@ -75,8 +75,7 @@ def _best(text: str, at: int, best: list[_Cut | None], nearest: list[int], trimm
         full = at + STRING
         if full <= n:
             found.append((full, *_string(text[at + 2 : full])))
-            if full < n:
-                end = nearest[full + 1]
+            if full < n and (end := nearest[full + 1]) <= n:
                 key, odd = _string(text[at + 2 : end])
                 found.append((end, key, odd + 1 + (text[full - 1] == " ")))
         elif trimmed:

@@ -45,6 +45,7 @@ _PROBE = re.compile(r" {0,2}\d{1,4} +\d{1,8} {1,40}[^:]{0,80}:[^\s:]+ |(?=.{32} 
 _INDENTED_PROBE = re.compile(r" {3,8}\d{1,4} +\d{1,8} {1,40}[^:]{0,80}:[^\s:]+ ")
 _FLOW = re.compile(r" {0,2}\d{1,4} +(->|<-|=>|<=|\|) ")
 _FRAME = re.compile(r"(?: ?| {3,64})(\S+`\S.*|`\S.*|\S+:0x[0-9a-f]+|0x[0-9a-f]+|<.*>|\[ .* \]) *")
+_INDENTED_FRAME = re.compile(r" {14,40}(?=\S+`)")
 _ELISION = re.compile(r" *\[?\.\.\.\]? *")
 _DUMP_HEAD = re.compile(r" {5,}( {2}[0-9a-f]){16} {2}0123456789abcdef")
 _DUMP_ROW = re.compile(r" {5} *([0-9a-f]+):((?: [0-9a-f]{2}){1,16}) {2,50}.{1,16}")
@@ -135,7 +136,7 @@ class _Item:
 
 class _Reader:
     def __init__(self, text: str, values: int, formats: Sequence[str]) -> None:
-        self.lines = [line.removesuffix("\r") for line in text.split("\n")]
+        self.lines = _unindented([line.removesuffix("\r") for line in text.split("\n")])
         self.formats = [Format(f) for f in formats]
         self.whole = "\n".join(self.lines) if formats else ""
         self.offset = 0
@@ -257,7 +258,7 @@ class _Reader:
     def _is_frame(self, line: str, number: bool) -> bool:
         if _FRAME.fullmatch(line):
             return True
-        if number or not line.startswith(" "):
+        if number or not line.startswith(" ") or not line.strip():
             return False
         # An address or a symbol without a module, at dtrace's own indent or that of the frame above; or more lines
         # of what a ustack helper has to say.
@@ -326,8 +327,8 @@ class _Reader:
     def _own(self, head: str) -> list[str] | None:
         """All keys of the row whose line begins with `head`; None where it is none."""
         own = split(head)
-        if own is None and head.startswith("  ") and not split(self.lines[self.at]):
-            own = split(head, trimmed=True)  # of a text that somebody reflowed
+        if own is None and head.startswith("  ") and not _full(self.lines[self.at]):
+            own = _reflowed(head)
         if own is None or (head and not head.strip() and len(head) % STRING):
             joined = self._with_newlines(head)
             if joined is None:
@@ -504,6 +505,17 @@ class _Reader:
             self._torn(min(self.at + 1, len(self.lines)), "the last table may have no end")
 
 
+def _unindented(lines: list[str]) -> list[str]:
+    """`lines` without the blanks by which somebody indented them all, as its histograms or stacks show."""
+    least = min((len(line) - len(line.lstrip(" ")) for line in lines if line.strip()), default=0)
+    if not least:
+        return lines
+    places = {line.index("value") - 11 for line in lines if blocks.HEADER.fullmatch(line)}
+    places |= {m.end() - _INDENT for line in lines if (m := _INDENTED_FRAME.match(line))}
+    by = min(places, default=0)
+    return [line[by:] for line in lines] if 0 < by <= least else lines
+
+
 def _number(line: str) -> tuple[str, int] | None:
     """Key part and value of a line that ends in a value column, None for another."""
     m = _TAIL.search(line[-21:])
@@ -525,14 +537,15 @@ def _is_probe(line: str, number: bool) -> bool:
 
 def _reflowed(line: str) -> list[str] | None:
     """Keys of a line that somebody may have indented, and trimmed at its end."""
-    least = min(len(line) - len(line.lstrip(" ")), 8)
-    found = [(*got, n) for n in range(max(least, 1)) if (got := weigh(line[n:], trimmed=True))]
+    most = min(len(line) - len(line.lstrip(" ")), 12)
+    found = [(*got, n) for n in range(max(most, 1)) if (got := weigh(line[n:], trimmed=True))]
     return min(found, key=lambda got: (got[0] + 2 * (got[2] > 0), got[2]))[1] if found else None
 
 
 def _full(line: str) -> bool:
     """Whether `line` is columns to its end, none of them trimmed."""
-    return line.startswith(" ") and bool(split(line))
+    found = weigh(line)
+    return found is not None and found[0] <= 2 and found[1] != []
 
 
 def _whole(line: str) -> bool:

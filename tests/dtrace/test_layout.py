@@ -260,3 +260,21 @@ def test_stderr_marks_the_frame() -> None:
     answer = layout.parse("\n                3\n", stderr=said)
     assert (answer.drops, answer.faults, len(answer.complaints)) == (4, 1, 3)
     assert list(answer.frame("q", "h", 0.0)["drops"]) == [5.0]
+
+
+@pytest.mark.parametrize("indent", [1, 3, 4, 8])
+def test_a_text_that_was_indented(indent: int) -> None:
+    texts = [
+        "\n  imapd                                             \n              genunix`read+0x1\n                3\n"
+        "  nfsd                                              \n              unix`x\n            12345\n",
+        "\n  a b                                                       5\n"
+        "           value  ------------- Distribution ------------- count    \n"
+        "               1 |                                         0        \n"
+        "               2 |@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@ 7        \n"
+        "               4 |                                         0        \n\n",
+        "\n  uname                                                             1\n     1109  svc.startd"
+        "                                                        2\n",
+    ]
+    for text in texts:
+        moved = "".join(" " * indent + line if line.strip() else line for line in text.splitlines(keepends=True))
+        assert [plain(r) for r in layout.parse(moved).rows] == [plain(r) for r in layout.parse(text).rows]
