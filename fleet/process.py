@@ -57,6 +57,8 @@ async def serve(spec: dict[str, Any]) -> None:
 
 def main() -> None:
     logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
+    # A host that was stopped or frozen on purpose has connections that nobody can write to: no news for a terminal.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     asyncio.run(serve(json.loads(sys.argv[1])))
 
 
