@@ -80,7 +80,7 @@ class Polled:
                     self.stamp = float(begin[1]) if re.fullmatch(r"[0-9]{9,11}", begin[1]) else None
                     self.local = _date(begin[2])
                 if torn:
-                    raise ParseError(self.source, self.ctx.host, self._line_no, line, "the report before has no end")
+                    raise ParseError(self.source, self.ctx.host, self._line_no, line, "the report before has no end", 1)
                 return out
         out = self._close() if not self._framed and self.opens(line) and self._lines else []
         if self._refusing:
