@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from collectors.dtrace.door import Policy
+from collectors.sources.dtrace import SOURCE, STANDING
 from frames.requests import Requests
 from frames.schemas import bounds
 from frames.store import Store
@@ -246,6 +247,24 @@ def test_a_dtrace_that_minds_no_signal_is_killed(death: str, tmp_path: Path) -> 
         why = estate.ended(id_)
         estate.gone(QUESTION)
         assert {"stop": "bert", "sessions killed": "link", "drops": "records a second (bound 1000)"}[death] in why
+
+
+def test_the_standing_question_leaves_a_host_alone_that_it_burdens(tmp_path: Path) -> None:
+    script = STUBBORN.replace("trap", 'case "$*" in *" -e "*) exit 0; esac\ntrap', 1)
+    env = tools(tmp_path / "bin", script) | {"ZS_DROPS": "1"}
+    policy = Policy(drops=1000.0, drops_for=3.0)
+    with (
+        Sshd(tmp_path, env=env) as server,
+        Estate(tmp_path, server, policy=policy, sources={"dtrace": SOURCE}) as estate,
+    ):
+        wait_for(lambda: processes(STANDING.id), "it runs")
+        wait_for(lambda: any("D question ended: it dropped" in text for _, text in estate.events()), "it rests", 40)
+        estate.gone(STANDING.id)
+        stream = estate.engine.hosts["box"].streams["dtrace"]
+        assert stream.state == "failed"
+        assert "it rests for 10 minutes" in stream.why
+        assert stream.restart_at is not None
+        assert stream.restart_at > time.monotonic() + 500
 
 
 def test_no_more_than_allowed_run_at_once_however_they_race(tmp_path: Path) -> None:
