@@ -21,7 +21,7 @@ def _number(name: str, unit: str, meaning: str, bounds: str = "quantize") -> Fie
     return Field(name, "numeric", meaning, unit=unit, bounds=bounds)
 
 
-ZONE = _text("zone", "zone name")
+ZONE = _text("zone", "zone, jail or container; global for what is in none")
 PID = _int("pid", "process id")
 EXECNAME = _text("execname", "name of the executable")
 CPU = _int("cpu", "CPU number")
