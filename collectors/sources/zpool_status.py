@@ -400,7 +400,7 @@ def read_scan(text: str, local: datetime | None = None) -> dict[str, Any]:
         "fraction": 1.0 if state == "finished" else percent(fraction) if fraction else None,
         "scanned": number(rf"{_SIZE} (?:/ \S+ )?(?:scanned|copied)"),
         "issued": number(rf"{_SIZE} (?:/ \S+ )?issued(?! I/O)"),
-        "total": number(rf"/ {_SIZE} (?:issued|copied)|{_SIZE} total|out of {_SIZE}"),
+        "total": number(rf"/ {_SIZE} (?:issued|copied)|{_SIZE} total|out of {_SIZE}") or number(rf"/ {_SIZE} scanned"),
         "rate": rate,
         "elapsed": elapsed,
         "eta": span(rf"{_SPAN} to go") if fraction is None or percent(fraction) else None,  # of 0.00 % none is honest

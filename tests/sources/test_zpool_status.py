@@ -120,6 +120,11 @@ K, M, G, T = 2**10, 2**20, 2**30, 2**40
             "100M/s, 30.00% done, 0h0m to go",
             {"scan": "removal", "state": "in_progress", "scanned": 1.2 * G, "total": 4 * G, "eta": 0},
         ),
+        (
+            "scrub in progress since Mon Mar 23 09:07:04 2026 7.65T / 8.64T scanned, 6.50T issued at 0B/s 0B repaired, "
+            "88.55% done, no estimated completion time",
+            {"scanned": 7.65 * T, "issued": 6.5 * T, "total": 8.64 * T, "rate": 0},
+        ),
         # of nothing done nothing can be foretold
         ("scrub in progress for 0h0m, 0.00% done, 582173h34m to go", {"fraction": 0, "eta": None, "elapsed": 0}),
     ],
