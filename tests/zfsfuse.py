@@ -41,6 +41,10 @@ class Zfs:
             raise subprocess.CalledProcessError(done.returncode, argv, done.stdout, done.stderr)
         return done.stdout
 
+    def patiently(self, *argv: str) -> None:
+        """`run` of a command that a pool refuses while it is busy."""
+        _patiently(lambda: self.run(*argv))
+
     def disk(self, name: str, mib: int = 128) -> str:
         """Path of a new sparse file to be a vdev."""
         path = self.folder / name
@@ -67,7 +71,7 @@ class Zfs:
         """Destroys the pools; more may be made afterwards."""
         while self._pools:
             name = self._pools.pop()
-            _patiently(lambda name=name: self.run("zpool", "destroy", "-f", name))  # type: ignore[misc]
+            self.patiently("zpool", "destroy", "-f", name)
 
 
 def _patiently(call: Callable[[], object], seconds: float = 20.0) -> None:

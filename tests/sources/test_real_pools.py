@@ -158,7 +158,7 @@ def test_iostat_through_every_hot_change(zfs: Zfs) -> None:
         # a stream of zfs-fuse's tool never shows a new pool that sorts behind those it knows
         other, _ = zfs.pool(zfs.disk("he"), first=True)
         assert wait_for_pools(batches, {name, other})
-        zfs.run("zpool", "export", other)
+        zfs.patiently("zpool", "export", other)
         assert wait_for_pools(batches, {name})
         zfs.run("zpool", "import", "-d", str(zfs.folder), other)
         assert wait_for_pools(batches, {name, other})
