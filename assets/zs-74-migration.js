@@ -48,8 +48,10 @@
         p.streams);
     }
     const p = el.zsParts;
-    zs.text(p.source, d.source);
-    zs.text(p.target, d.target);
+    for (const end of ["source", "target"]) {
+      zs.text(p[end], d[end]);
+      p[end].title = d[end];
+    }
     zs.text(p.out, mib(d.out));
     zs.text(p.in, mib(d.in));
     zs.keyed(p.streams, d.streams, (s) => s.name, stream, fill);
