@@ -206,7 +206,9 @@
         ctx.fillStyle = c.text;
         ctx.fillRect(X(early), y(d.total) - 2, Math.max(3, X(late) - X(early)), 3);
         ctx.restore();
-        name(`ends ${span(d.eta)}`, X(late), y(d.total) + 13, c.text, "right", 600);
+        ctx.font = zs.font(11, 600);
+        const beside = X(late) + 8 + ctx.measureText(`ends ${span(d.eta)}`).width < w - 10;
+        name(`ends ${span(d.eta)}`, X(late) + (beside ? 8 : 0), y(d.total) + 13, c.text, beside ? "left" : "right", 600);
       } else if (d.why && last) name(d.why, x(last[0]) + 8, y(last[1]), d.why === "all copied" ? c.text2 : c.bad, "left", 600);
       if (d.plan) {
         line([[d.plan[0], 0], [d.plan[1], d.total]], { color: c.mark, width: 1, dash: [2, 3] });
