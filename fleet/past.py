@@ -154,8 +154,11 @@ class Past:
         with np.errstate(invalid="ignore", divide="ignore"):
             asvc = np.where(ops > 0, (actv - wait) / ops, 0.0)
             wsvc = np.where(ops > 0, wait / ops, 0.0)
+        place = {row.leaf: i for i, row in enumerate(m.rows) if row.leaf >= 0}
         out: Columns = {
-            "device": _names([d.name for d in m.disks]),
+            "device": _names([d.whole for d in m.disks]),
+            "pool": _names([m.host.pools[m.rows[place[n]].pool].name for n in range(len(m.disks))]),
+            "vdev": _names([vdev_path(m.rows, place[n]) for n in range(len(m.disks))]),
             "read_ops": b.disk_ops[:, :, 0],
             "write_ops": b.disk_ops[:, :, 1],
             "read_bytes": b.disk_bytes[:, :, 0],
@@ -217,7 +220,7 @@ class Past:
         counts[:, :, first:last] = part
         return {
             "question": _names([QUESTION] * len(m.disks)),
-            "keys": [[d.name] for d in m.disks],
+            "keys": [[d.whole] for d in m.disks],
             "agg": _names(["quantize"] * len(m.disks)),
             "bounds": _names(["quantize"] * len(m.disks)),
             "counts": counts,

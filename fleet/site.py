@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -42,6 +43,11 @@ class Disk:
     fast: float = 0.42
     fast_share: float = 0.36
     iops: float = 170.0
+
+    @property
+    def whole(self) -> str:
+        """The disk itself, where the pool has a slice of it: iostat tells of disks."""
+        return re.sub(r"(?<=d\d)s\d$", "", self.name)
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def iostat(live: Live, args: list[str]) -> Tool:
         interval, count = 0.0, 1
     if "E" in opts:
         return once(lambda t: _errors(live))
-    names = [d.name for d in live.model.disks] if "n" in opts else [f"sd{n}" for n in range(len(live.model.disks))]
+    names = [d.whole for d in live.model.disks] if "n" in opts else [f"sd{n}" for n in range(len(live.model.disks))]
     comma, errors = "r" in opts, "e" in opts
     trailing = "n" in opts or errors
     factor = 1024.0 * 1024.0 if "M" in opts else 1024.0
@@ -182,7 +182,7 @@ def iostat(live: Live, args: list[str]) -> Tool:
 
 def _errors(live: Live) -> str:
     return "".join(
-        f"{d.name:<16} Soft Errors: 0 Hard Errors: 0 Transport Errors: 0 \n"
+        f"{d.whole:<16} Soft Errors: 0 Hard Errors: 0 Transport Errors: 0 \n"
         f"Vendor: ATA      Product: HITACHI HUA7210S Revision: A90A Serial No: GTA000P{n:02d} \n"
         "Size: 1000.20GB <1000204886016 bytes>\n"
         "Media Error: 0 Device Not Ready: 0 No Device: 0 Recoverable: 0 \n"

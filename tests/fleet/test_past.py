@@ -1,5 +1,6 @@
 """A past written straight into a history, read back as pages read it."""
 
+import re
 import time
 
 import numpy as np
@@ -57,6 +58,11 @@ def test_keys_are_those_that_the_collector_makes(store):
         frame = store.window("zpool_iostat", END - 5, END, where={"host": [host]})
         written = set(frame[["pool", "vdev", "device", "kind", "alloc_class"]].itertuples(index=False, name=None))
         assert written == made
+        live = parsed(machine(host, "night"), "disk_io")["disk_io"][-1].columns
+        frame = store.window("disk_io", END - 5, END, where={"host": [host]})
+        written = set(frame[["device", "pool", "vdev"]].itertuples(index=False, name=None))
+        paths = [re.sub(r"replacing-\d+/", "", path) for path in live["vdev"]]  # a resilver is under way
+        assert written == set(zip(live["device"], live["pool"], paths, strict=True))
     live = parsed(machine("ms2", "night"), "dtrace")["dtrace"][-1].columns
     frame = store.window("dtrace", END - 5, END, where={"host": ["ms2"]})
     assert {tuple(k) for k in frame["keys"]} == {tuple(k) for k in live["keys"]}

@@ -94,7 +94,7 @@ def test_disk_service_times_and_latency_histograms_agree(host):
     for b in dtrace:
         for key, counts in zip(b.columns["keys"], b.columns["counts"], strict=True):
             total[key[0]] = total.get(key[0], 0) + np.array(counts)
-    assert set(total) == {d.name for d in m.live.model.disks}
+    assert set(total) == {d.whole for d in m.live.model.disks}
     centres = np.array([0.5, *(1.44 * 2.0**i for i in range(63))]) / 1e9
     ops = sum(column(b, "read_ops") + column(b, "write_ops") for b in iostat)
     spent = sum((column(b, "read_ops") + column(b, "write_ops")) * column(b, "asvc_t") for b in iostat)
