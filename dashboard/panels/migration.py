@@ -390,7 +390,7 @@ def migration_plan(live: Live, query: Query, at: float | None) -> dict[str, Any]
     plans = [(p.begin, p.end) for p in known.values() if p.begin and p.end]
     eta, why = ends(every)
     begin = min([*began, *(b for b, _ in plans if b > now - BACK)], default=now - 3600)
-    last = max([now + 1800, *(e for _, e in plans), *(eta or ())])
+    last = max([now + 1800, *(e for _, e in plans), *(s.eta[1] for s in every if s.eta and s.state == "sending")])
     shown = (found.times >= begin - 900) & (found.times < now)
     times = np.append(found.times[shown], now)
     done = np.append(found.done[shown], sum(min(s.done or 0.0, s.total or 0.0) for s in every))
