@@ -188,6 +188,7 @@ def unescaped(literal: str) -> bytes:
     return re.sub(rb"\\([0-7]{3})", lambda m: bytes([int(m[1], 8)]), literal[1:-1].encode("ascii"))
 
 
+@settings(deadline=None)
 @given(st.one_of(TEXT, st.sampled_from(HOSTILE)))
 def test_text_is_a_literal_and_nothing_else(value: str) -> None:
     literal = compose.literal(value)
@@ -201,6 +202,7 @@ def test_text_is_a_literal_and_nothing_else(value: str) -> None:
     assert shell.wrap(compose.command(program))  # every login shell can be given it
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_numbers_stay_numbers(value: int) -> None:
     text = compose.literal(value)

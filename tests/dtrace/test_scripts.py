@@ -6,6 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from collectors.base import Context
@@ -103,6 +104,7 @@ def test_stacks_of_a_busy_program() -> None:
     command = compose.command(script.program("linux", limit=3)).replace("exec dtrace", f"exec {real.DTRACE}")
     with subprocess.Popen(["dd", "if=/dev/zero", "of=/dev/null", "bs=1M"], stderr=subprocess.DEVNULL) as busy:
         done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=120)
+        spent = sum(psutil.Process(busy.pid).cpu_times()[:2])
         busy.kill()
     parser = FrameParser(Context("box", "linux", 1.0), script.expected)
     batches = [b for line in done.stdout.splitlines() for b in parser.feed(line, 0.0)]
@@ -112,4 +114,5 @@ def test_stacks_of_a_busy_program() -> None:
     stacks = [keys[1] for keys, _ in rows if keys and keys[0] == "dd"]
     # Zeroes are written by the kernel, on behalf of a read.
     assert any("read" in stack and len(stack.split("\n")) > 3 for stack in stacks)
-    assert sum(v for keys, v in rows if keys and keys[0] == "dd") > 97
+    # Of a busy machine it gets a share; it ran before the probes were there, too.
+    assert 10 < sum(v for keys, v in rows if keys and keys[0] == "dd") <= 97 * (spent + 1)
