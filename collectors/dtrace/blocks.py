@@ -71,6 +71,8 @@ def pack_row(line: str, width: int, marks: int) -> tuple[str, int] | None:
     if not _NUMBER.fullmatch(count) or not _PACK_MAX.fullmatch(most) or head[-marks - 1 : -marks] != ":":
         return None
     head = head[: -marks - 1].rstrip(" ")
+    if _PACK_MIN.fullmatch(head[width:].strip(" ")):
+        return head[:width], int(count)
     least = _PACK_MIN.search(head[-23:])
     if not least:
         return None

@@ -251,9 +251,7 @@ class _Reader:
             return self._on_this_line() == 0
         if _DUMP_HEAD.fullmatch(following) or _FRAME.fullmatch(following):
             return True
-        return (
-            following.startswith(" " * _INDENT) and following[_INDENT:][:1] not in ("", " ") and not _number(following)
-        )
+        return _stands_as_frame(following) and not _number(following)
 
     def _is_frame(self, line: str, number: bool) -> bool:
         if _FRAME.fullmatch(line):
@@ -267,7 +265,7 @@ class _Reader:
         if above and above.kind == "frames" and above.end == self.at:
             before = self.lines[self.at - 1]
             return indent == len(before) - len(before.lstrip(" ")) or indent > _INDENT
-        return indent == _INDENT and not ((own := split(line)) and own[0].lstrip("-").isdigit())
+        return _stands_as_frame(line)
 
     def _dump(self) -> None:
         """Bytes of a key that is no printable string."""
@@ -528,6 +526,14 @@ def _number(line: str) -> tuple[str, int] | None:
     if cut % STRING and not line[:cut].strip():
         return None  # an address that is a frame of a stack
     return line[:cut], int(m[0])
+
+
+def _stands_as_frame(line: str) -> bool:
+    """Whether `line` begins at dtrace's indent of a stack, and not with an integer key of 64 bits."""
+    if not line.startswith(" " * _INDENT) or line[_INDENT : _INDENT + 1] in ("", " "):
+        return False
+    own = split(line)
+    return not own or not own[0].lstrip("-").isdigit()
 
 
 def _is_probe(line: str, number: bool) -> bool:

@@ -278,3 +278,9 @@ def test_a_text_that_was_indented(indent: int) -> None:
     for text in texts:
         moved = "".join(" " * indent + line if line.strip() else line for line in text.splitlines(keepends=True))
         assert [plain(r) for r in layout.parse(moved).rows] == [plain(r) for r in layout.parse(text).rows]
+
+
+def test_a_wide_integer_key_below_a_value_is_no_stack() -> None:
+    text = "\n              300  a                                                                 1\n"
+    text += "              425  " + f"{'b' * 60}" + f" {7:16d}\n"
+    assert [plain(r) for r in layout.parse(text).rows] == [[["300", "a"], 1], [["425", "b" * 60], 7]]
