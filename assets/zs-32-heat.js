@@ -5,7 +5,7 @@
   "use strict";
   const zs = window.zs;
   const OVER = 8, SPACE = 7; // overflow row and the room under it, px
-  const PARTS = 12; // of a cell's height, where keys are lit
+  const SHARES = 8, FAINT = 0.3; // steps of a lit key's share of a cell, and how strongly the least of them shows
 
   /** lut[count bin] -> step of the ramp; also the counts at the ends and thirds for the scale. */
   const BINS = 4096, HALF = 2048;
@@ -50,21 +50,49 @@
     if (!c.ramps[name]) c.ramps[name] = Uint32Array.from(zs.ramp(name).map((css) => pack(zs.rgb(css))));
     return c.ramps[name];
   }
+  // Each further lit key is 91 degrees on from the first one's orange; the second round falls between the first.
+  const HUES = [21, 112, 203, 294, 66, 157, 248, 339];
+  const light = (x) => 0.3 * x[0] + 0.59 * x[1] + 0.11 * x[2];
+  function hsl(hue, s, l) {
+    const k = (n) => (n + hue / 30) % 12;
+    const a = s * Math.min(l, 1 - l);
+    return [0, 8, 4].map((n) => 255 * (l - a * Math.max(-1, Math.min(k(n) - 3, 9 - k(n), 1))));
+  }
   /** Steps of a ramp, low to high: 'heat', 'rest', or 'key1' … for lit keys, each its own hue. */
   zs.ramp = (name) => {
     const c = zs.colors();
     if (name === "heat") return c.heat;
     if (name === "rest") return c.heat_rest;
     if (name === "key1") return c.heat_key;
-    // A further hue: the lit ramp's own lightness, in the colour of a series.
-    const [r, g, b] = zs.rgb(c.series[name === "key2" ? 0 : 5]);
-    const light = (x) => 0.3 * x[0] + 0.59 * x[1] + 0.11 * x[2];
-    return c.heat_key.map((css) => {
-      const aim = light(zs.rgb(css)), own = light([r, g, b]) || 1;
-      const mix = (v) => Math.round(aim <= own ? (v * aim) / own : v + ((255 - v) * (aim - own)) / (255 - own));
-      return `#${[r, g, b].map((v) => zs.clamp(mix(v), 0, 255).toString(16).padStart(2, "0")).join("")}`;
+    c.keys = c.keys || {};
+    if (c.keys[name]) return c.keys[name];
+    // The first lit ramp's own lightness, step for step, in another hue.
+    const hue = HUES[(Number(name.slice(3)) - 1) % HUES.length];
+    return (c.keys[name] = c.heat_key.map((css) => {
+      const aim = light(zs.rgb(css));
+      let lo = 0, hi = 1;
+      for (let i = 0; i < 20; i++) {
+        const mid = (lo + hi) / 2;
+        if (light(hsl(hue, 0.72, mid)) < aim) lo = mid;
+        else hi = mid;
+      }
+      return `#${hsl(hue, 0.72, lo).map((v) => zs.clamp(Math.round(v), 0, 255).toString(16).padStart(2, "0")).join("")}`;
+    }));
+  };
+  /** [share step][count step] of a lit key: the crowd's grey of that count, the more of the key's hue the larger its share. */
+  function mixed(c, nth) {
+    c.mixes = c.mixes || {};
+    const name = `key${nth}`;
+    return (c.mixes[name] = c.mixes[name] || zs.shares(name).map((steps) => Uint32Array.from(steps.map((css) => pack(zs.rgb(css))))));
+  }
+  zs.shares = (name) => {
+    const key = zs.ramp(name).map(zs.rgb), rest = zs.ramp("rest").map(zs.rgb);
+    return Array.from({ length: SHARES }, (_, k) => {
+      const t = FAINT + ((1 - FAINT) * k) / (SHARES - 1);
+      return key.map((x, i) => `#${x.map((v, j) => Math.round(v * t + rest[i][j] * (1 - t)).toString(16).padStart(2, "0")).join("")}`);
     });
   };
+  const share = (own, of) => zs.clamp(Math.floor((own / of) * SHARES), 0, SHARES - 1);
 
   /** Bounds shown: [lo, hi] of the axis and the first row that overflows. */
   function shown(p) {
@@ -154,39 +182,34 @@
     const cols = Math.ceil(n / fold);
     const cells = folded(counts, rows, i0, n, fold, cols);
     const how = (zs.state.sel[`${p.id}.color`] || ["rank"])[0];
-    const lit = p.heat.lit.map((map, l) => {
-      const own = folded(map, rows, i0, n, fold, cols), pal = ramp(c, `key${l + 1}`);
-      return { cells: own, pal, ...coloring(own, how, pal.length) };
-    });
-    const pal = ramp(c, lit.length ? "rest" : "heat");
-    const { lut, scale, max } = coloring(cells, how, pal.length);
-    p.scale = { how, scale };
-    p.litScales = [max, ...lit.map((x) => x.max)];
-    // A cell is coloured from below by the share of each lit key in it, one event by a twelfth at least.
-    const parts = lit.length ? PARTS : 1;
+    const lit = p.heat.lit.map((map) => folded(map, rows, i0, n, fold, cols));
     const show = lit.length ? (zs.state.sel[`${p.id}.show`] || ["all"])[0] : "all"; // or only lit keys, or all but them
-    const paint = (px, row, i, at, v) => {
-      let part = parts - 1;
-      if (show !== "all") {
-        const own = lit.reduce((sum, x) => sum + (x.cells[at] > 0 ? x.cells[at] : 0), 0);
-        v = show === "only" ? own : v - own;
-        if (!(v > 0)) return;
+    const drawn = show === "all" ? cells : cells.map((v, at) => {
+      let own = 0;
+      for (const x of lit) if (x[at] > 0) own += x[at];
+      return show === "only" ? own : Math.max(0, v - own);
+    });
+    const pal = ramp(c, lit.length && show !== "but" ? "rest" : "heat");
+    const { lut, scale, max } = coloring(drawn, how, pal.length);
+    p.scale = { how, scale };
+    p.litScales = [max, ...lit.map((x) => x.reduce((a, b) => (b > a ? b : a), 0))];
+    const mixes = show === "but" ? [] : lit.map((_, l) => mixed(c, l + 1));
+    /** Lightness says how many, the hue which lit key has most of them, its strength the lit keys' share. */
+    const shade = (v, own) => {
+      const step = lut[bin(v < 1 ? 1 : v)];
+      let sum = 0, most = 0, key = -1;
+      for (let l = 0; l < mixes.length; l++) {
+        const o = own(l);
+        if (!(o > 0)) continue;
+        sum += o;
+        if (o > most) [most, key] = [o, l];
       }
-      const crowd = pal[lut[bin(v < 1 ? 1 : v)]];
-      for (const x of show === "but" ? [] : lit) {
-        const own = x.cells[at];
-        if (!(own > 0)) continue;
-        const shade = x.pal[x.lut[bin(own < 1 ? 1 : own)]];
-        for (let k = Math.max(1, Math.round((parts * own) / v)); k > 0 && part >= 0; k--) px[(row * parts + part--) * cols + i] = shade;
-      }
-      // What rounding leaves of a cell of lit keys alone is theirs.
-      const last = show === "only" ? px[(row * parts + part + 1) * cols + i] : crowd;
-      for (; part >= 0; part--) px[(row * parts + part) * cols + i] = last;
+      return key < 0 ? pal[step] : mixes[key][show === "only" ? SHARES - 1 : share(sum, v)][step];
     };
     if (cols && rows) {
-      if (!p.image || p.image.width !== cols || p.image.height !== (rows + 1) * parts) {
-        p.image = new OffscreenCanvas(cols, (rows + 1) * parts);
-        p.imageData = new ImageData(cols, (rows + 1) * parts);
+      if (!p.image || p.image.width !== cols || p.image.height !== rows + 1) {
+        p.image = new OffscreenCanvas(cols, rows + 1);
+        p.imageData = new ImageData(cols, rows + 1);
         p.pixels = new Uint32Array(p.imageData.data.buffer);
       }
       const px = p.pixels;
@@ -196,14 +219,18 @@
         const o = i * rows;
         let sum = 0;
         for (let r = 0; r < rows; r++) {
-          const v = cells[o + r];
+          const v = drawn[o + r];
           if (!(v > 0)) continue;
-          paint(px, r, i, o + r, v);
-          if (r < over) continue;
-          sum += v;
-          if (lit.length) paint(px, rows, i, o + r, v);
+          px[r * cols + i] = shade(v, (l) => lit[l][o + r]);
+          if (r >= over) sum += v;
         }
-        if (sum > 0 && !lit.length) px[rows * cols + i] = pal[lut[bin(sum < 1 ? 1 : sum)]];
+        if (sum > 0) {
+          px[rows * cols + i] = shade(sum, (l) => {
+            let own = 0;
+            for (let r = over; r < rows; r++) if (lit[l][o + r] > 0) own += lit[l][o + r];
+            return own;
+          });
+        }
       }
       const ictx = p.image.getContext("2d");
       ictx.putImageData(p.imageData, 0, 0);
@@ -218,13 +245,13 @@
       for (let r = first; r <= over; r++) ys.push(Math.round(p.py(edge(r)) * dpr) / dpr);
       for (let r = first; r < over; r++) {
         const yTop = ys[r - first + 1], yBottom = ys[r - first];
-        ctx.drawImage(p.image, 0, r * parts, cols, parts, x0, yTop, w, yBottom - yTop);
+        ctx.drawImage(p.image, 0, r, cols, 1, x0, yTop, w, yBottom - yTop);
       }
       ctx.restore();
       if (room) {
         const oy = g.y - SPACE - OVER;
         zs.clip(ctx, { x: g.x, y: oy, w: g.w, h: OVER }, 0);
-        ctx.drawImage(p.image, 0, rows * parts, cols, parts, x0, oy, w, OVER);
+        ctx.drawImage(p.image, 0, rows, cols, 1, x0, oy, w, OVER);
         ctx.restore();
         ctx.fillStyle = c.line;
         ctx.fillRect(g.x, Math.round(g.y - SPACE / 2), g.w, 1);

@@ -153,6 +153,7 @@
       }
     }
     for (const e of p.events || []) if (Math.abs(p.px(e.time) - p.px(t)) < 5) rows.push(["", zs.hms(e.time), e.text]);
+    for (const text of p.notes ? p.notes(t) : []) rows.push(["", "", text]);
     return { title, rows: rows.slice(0, 14), more: Math.max(0, rows.length - 14), cell };
   }
   function showTip() {

@@ -1,6 +1,7 @@
 /* The DTrace page: the question as a sentence of buttons, start and stop, what runs where, the keys of the window or
    of one cell, keys lit in the heat map, drilling down. The URL holds the question (q, hosts, every, for, lit, lines,
-   yscale); changing it asks for other data without laying the page anew. */
+   yscale, draw, cell) and those it was drilled down from (up: question|key|hosts, oldest first); changing it asks for
+   other data without laying the page anew. zs-78a-graphs.js has the graphs' own tools, zs-79-flame.js the stacks. */
 (() => {
   "use strict";
   const zs = window.zs;
@@ -9,7 +10,8 @@
   const KEEP_MS = 10000;
   const NAMES = ["dtrace_heat", "dtrace_stack", "dtrace_head", "dtrace_keys", "dtrace_flame"];
   const LINES = ["p50", "p90", "p99", "max"];
-  const S = (zs.dtrace = { q: "", hosts: null, every: 1, for: 600, lit: [], lines: ["p50", "p99"], yscale: "log", cell: null, base: null, head: null, keys: null, busy: "" });
+  const LIT = 8, UP = 3; // keys lit at once; graphs over the one that was drilled down from them
+  const S = (zs.dtrace = { q: "", hosts: null, every: 1, for: 600, lit: [], lines: ["p50", "p99"], yscale: "log", draw: "mountain", cell: null, base: null, range: null, up: [], head: null, keys: null, busy: "" });
 
   const root = () => document.getElementById("zs-dtrace");
   const settings = () => {
@@ -18,8 +20,11 @@
     if (!el.zsSettings) el.zsSettings = JSON.parse(el.dataset.settings || "{}");
     return el.zsSettings;
   };
-  const mine = () => [...zs.panels.values(), ...zs.views.values()].filter((x) => NAMES.includes(x.name));
-  const heat = () => [...zs.panels.values()].find((p) => p.name === "dtrace_heat");
+  const mine = () => [...zs.panels.values(), ...zs.views.values()].filter((x) => NAMES.includes(x.name) && slot(x) < 0);
+  const heat = () => zs.panels.get("p-dtrace-heat");
+  const graph = () => (root() && root().dataset.mode === "counts" ? zs.panels.get("p-dtrace-stack") : heat());
+  /** Place of a panel among those over the graph, -1 for the graph itself. */
+  const slot = (x) => (x.id.startsWith("p-dtrace-up-") ? Number(x.id.slice(12)) - 1 : -1);
   const metric = (name) => (settings().catalogue || []).find((m) => m.name === name);
   const chosen = () => (S.hosts && S.hosts.length ? S.hosts : settings().able || []);
   const button = (cls, fn, ...children) => {
@@ -59,8 +64,17 @@
     S.lit = (list("lit", "|") || []).map(decodeURIComponent);
     S.lines = list("lines", ",") || (q.has("lines") ? [] : ["p50", "p99"]);
     S.yscale = q.get("yscale") === "linear" ? "linear" : "log";
-    const base = list("base", ",");
-    S.base = base && base.length === 2 && base.every((x) => x > 0) ? base.map(Number) : null;
+    S.draw = q.get("draw") === "line" ? "line" : "mountain";
+    const span = (k) => (list(k, ",") || []).map(Number);
+    const pair = (k) => (span(k).length === 2 && span(k).every((x) => x > 0) ? span(k) : null);
+    S.base = pair("base");
+    S.range = pair("fr");
+    const cell = (list("cell", ",") || []).map((x) => (x === "" ? null : Number(x)));
+    S.cell = cell.length === 4 && cell[0] < cell[1] ? cell : null;
+    S.up = q.getAll("up").slice(-UP).map((x) => {
+      const [id, key, hosts] = x.split("|").map(decodeURIComponent);
+      return { q: id, lit: key ? [key] : [], hosts: hosts ? hosts.split(",") : null };
+    });
   }
   function write(push) {
     const q = new URLSearchParams(location.search);
@@ -72,7 +86,12 @@
     put("lit", S.lit.map(encodeURIComponent).join("|"), "");
     put("lines", S.lines.join(","), "p50,p99");
     put("yscale", S.yscale, "log");
+    put("draw", S.draw, "mountain");
     put("base", S.base ? S.base.map((v) => Math.round(v)).join(",") : "", "");
+    put("fr", S.range ? S.range.map((v) => Math.round(v)).join(",") : "", "");
+    put("cell", S.cell ? S.cell.map((v) => (v === null ? "" : Number(v.toPrecision(13)))).join(",") : "", "");
+    q.delete("up");
+    for (const u of S.up) q.append("up", [u.q, u.lit[0] || "", (u.hosts || []).join(",")].map(encodeURIComponent).join("|"));
     const url = `${location.pathname}?${q.toString().replace(/%2F/g, "/").replace(/%3A/g, ":").replace(/%2C/g, ",").replace(/%3D/g, "=")}`;
     if (url === location.pathname + location.search) return;
     if (push) history.pushState({ zs: true }, "", url);
@@ -82,15 +101,46 @@
     const common = { question: S.q, host: chosen() };
     const [a, b] = zs.range();
     const span = Math.max(1, Math.round(b - a));
-    if (x.name === "dtrace_heat") return { ...common, lit: S.lit, lines: S.lines, scale: S.yscale };
+    if (x.name === "dtrace_heat") return { ...common, question: mode(S.q) === "stacks" ? scope(S.q) : S.q, lit: S.lit, lines: mode(S.q) === "stacks" ? [] : S.lines, scale: S.yscale };
     if (x.name === "dtrace_stack") return { ...common, interval: S.every };
     if (x.name === "dtrace_keys") return { ...common, span, ...(S.cell ? { cell: S.cell } : {}) };
-    if (x.name === "dtrace_flame") return { ...common, span, ...(S.base ? { base: S.base } : {}) };
+    if (x.name === "dtrace_flame") return { ...common, span, ...(S.range ? { range: S.range } : {}), ...(S.base ? { base: S.base } : {}) };
+    if (x.name === "dtrace_head") return { ...common, span, up: S.up.map((u) => u.q) };
     return common;
+  }
+  /** heat, counts or stacks: what a question is answered with. */
+  function mode(id) {
+    const [name, by] = id.split("/by=");
+    const m = metric(name);
+    if (m && m.mode) return m.mode;
+    const fields = (by || "").split("/")[0].split(",");
+    return m && m.fields.some((f) => f.kind === "numeric" && fields.includes(f.name)) ? "heat" : "counts";
+  }
+  /** The question whose map has a column a second and 50 rows of 20 ms, to choose stacks by. */
+  const scope = (id) => (id === "offcpu" ? "off_cpu/by=subsecond" : "thread_samples/by=subsecond");
+  /** The panels over the graph: what was drilled down from, with the key that was fixed lit. */
+  function ancestors() {
+    let changed = false;
+    for (const p of zs.panels.values()) {
+      const i = slot(p);
+      if (i < 0) continue;
+      const u = S.up[i];
+      p.el.classList.toggle("zs-shown", Boolean(u));
+      if (!u) continue;
+      const kind = mode(u.q) === "counts" ? "stack" : "heat";
+      const next = { question: u.q, host: u.hosts || chosen(), ...(kind === "heat" ? { lit: u.lit, lines: [], scale: S.yscale } : { interval: S.every }) };
+      if (p.kind !== kind) [p.kind, p.name, p.meta] = [kind, `dtrace_${kind}`, null];
+      if (JSON.stringify(next) === JSON.stringify(p.query)) continue;
+      p.query = next;
+      p.axis.y = null;
+      changed = true;
+    }
+    root().dataset.up = String(S.up.length);
+    return changed;
   }
   function apply() {
     if (!root()) return;
-    let changed = false;
+    let changed = ancestors();
     for (const x of mine()) {
       const next = queryOf(x);
       if (JSON.stringify(next) === JSON.stringify(x.query)) continue;
@@ -108,22 +158,23 @@
     apply();
   };
   /** Another question: a new entry in the history of the browser. */
-  function go(id, hosts) {
+  function go(id, hosts, up) {
     S.q = id;
     if (hosts) S.hosts = hosts;
+    if (up) S.up = up;
     S.lit = [];
-    S.cell = null;
+    S.cell = S.range = S.base = null;
     write(true);
     apply();
   }
   zs.on("url", () => {
     if (!root()) return;
     read();
-    S.cell = null;
     apply();
   });
   zs.on("range", () => {
-    S.cell = null;
+    S.cell = S.range = null;
+    write(false);
     apply();
   });
 
@@ -133,12 +184,18 @@
   // -- start, stop, keep -------------------------------------------------------------------------------------------
 
   const requests = () => (S.head && S.head.id === S.q && S.head.requests) || [];
+  const above = (i) => ((S.head && S.head.id === S.q && S.head.up) || []).filter((u, k) => i === undefined || k === i).flatMap((u) => u.requests);
   async function start() {
     S.busy = "asking";
     paintHead();
     try {
       const { request } = await post({ do: "start", question: S.q, hosts: chosen(), interval: S.every, duration: S.for });
       S.asked = { id: request, q: S.q, at: performance.now() };
+      if (mode(S.q) === "stacks") {
+        // The map to choose stacks by is a question of its own; a host that does not allow it has just the stacks.
+        const beside = await post({ do: "start", question: scope(S.q), hosts: chosen(), interval: 1, duration: S.for }).catch(() => null);
+        if (beside) S.beside = [...(S.beside || []), { id: beside.request }].slice(-8);
+      }
       if (zs.state.to !== "now" || zs.state.paused) zs.setRange("now-300s", "now");
     } catch (e) {
       zs.say(String(e.message || e));
@@ -146,10 +203,14 @@
     S.busy = "";
     paintHead();
   }
-  const stop = (some = requests()) => Promise.all(some.map((r) => tried(post({ do: "stop", request: r.id }))));
+  const stop = (some = [...requests(), ...above()]) => {
+    const beside = S.beside || [];
+    S.beside = [];
+    return Promise.all([...some, ...beside].map((r) => tried(post({ do: "stop", request: r.id }))));
+  };
   const keep = () => {
     if (document.hidden || !root()) return;
-    for (const r of requests()) tried(post({ do: "keep", request: r.id }));
+    for (const r of [...requests(), ...above(), ...(S.beside || [])]) tried(post({ do: "keep", request: r.id }));
   };
   setInterval(keep, KEEP_MS);
   zs.on("visibility", keep);
@@ -165,6 +226,16 @@
     }
   }
   const drill = (by, fix, hosts) => tried(changed(by, fix).then((x) => follow(x.question, hosts)));
+  /** A new graph of `key` alone; the one it comes from stays over it and goes on, with that key lit. */
+  async function deeper(by, fix, hosts, key) {
+    const live = requests().length > 0 || (S.q === settings().standing && S.head.running.length > 0);
+    const { question } = await changed(by, fix);
+    const up = [...S.up, { q: S.q, lit: [key.id], hosts: S.hosts }];
+    const off = up.length > UP ? above(0) : [];
+    go(question, hosts, up.slice(-UP));
+    if (off.length) stop(off);
+    if (live && question !== settings().standing) await start();
+  }
 
   // -- the sentence as buttons -------------------------------------------------------------------------------------
 
@@ -172,7 +243,10 @@
   function metricMenu(near) {
     const past = (S.head && S.head.lately) || [];
     const before = past.length ? [h("h3", "", "Asked lately"), ...past.map((x) => item(x.sentence, () => go(x.id), "", x.id === S.q)), h("h3", "", "Ask")] : [];
-    menu("What happens", near, [...before, ...(settings().catalogue || []).map((m) => item(m.noun, () => {
+    const kept = zs.dt.saved();
+    const saved = kept.length ? [h("h3", "", "Saved"), ...kept.map((x) => item(x.sentence, () => zs.dt.open(x.search), "", false))] : [];
+    if (saved.length && !before.length) saved.push(h("h3", "", "Ask"));
+    menu("What happens", near, [...saved, ...before, ...(settings().catalogue || []).map((m) => item(m.noun, () => {
       const has = (f) => m.fields.some((x) => x.name === f);
       const d = S.head;
       const by = d ? d.by.filter(has) : [];
@@ -304,11 +378,12 @@
   function bar(force) {
     const el = document.getElementById("zs-dtrace-bar"), d = S.head;
     if (!el || !d || d.id !== S.q) return;
-    const key = JSON.stringify([d.id, d.where, d.by, chosen(), S.every, S.for, S.lines, S.yscale, colouring(), S.lit.length > 0 && showing(), d.hosts.map((x) => x.name)]);
+    const key = JSON.stringify([d.id, d.where, d.by, chosen(), S.every, S.for, S.lines, S.yscale, S.draw, S.up, colouring(), S.lit.length > 0 && showing(), d.hosts.map((x) => x.name)]);
     if (el.firstChild && key === painted && !force) return;
     painted = key;
     root().dataset.mode = d.mode;
     const m = metric(d.metric);
+    root().dataset.counted = d.counted ? "1" : "0";
     const first = [];
     const what = button("zs-dtrace-metric", () => metricMenu(what), h("b", "", m ? m.noun : d.metric), zs.icon("down"));
     first.push(what);
@@ -333,20 +408,33 @@
     }
     const names = chosen();
     const on = button("zs-dtrace-on", () => hostMenu(on), h("b", "", names.length > 4 ? `${names.length} hosts` : names.join(", ") || "no host"), zs.icon("down"));
-    first.push(word("on"), on, word("every"), chooser("Interval", [[1, `1${THIN}s`], [5, `5${THIN}s`], [10, `10${THIN}s`], [60, `60${THIN}s`]], S.every, (v) => (S.every = v)),
+    first.push(word("on"), on);
+    if (!d.counted) first.push(word("every"), chooser("Interval", [[1, `1${THIN}s`], [5, `5${THIN}s`], [10, `10${THIN}s`], [60, `60${THIN}s`]], S.every, (v) => (S.every = v)),
       word("for"), chooser("Duration", [[60, `1${THIN}min`], [600, `10${THIN}min`], [1800, `30${THIN}min`], [3600, `1${THIN}h`]], S.for, (v) => (S.for = v)));
-    const second = d.mode !== "heat" ? [] : [
-      ...(S.lit.length ? [segments("Keys", [["all", "All"], ["only", "Lit"], ["but", "All but lit"]], (v) => showing() === v, showing)] : []),
+    if (!d.counted) {
+      const program = button("zs-dtrace-program", () => zs.dt.programs(), zs.icon("code"), h("span", "", "D program"));
+      program.title = "The D program as each host's compiler got it";
+      first.push(program);
+    }
+    const second = d.mode === "counts" ? [
+      segments("Drawn as", [["mountain", "Stacked"], ["line", "Lines"]], (v) => S.draw === v, (v) => (S.draw = v)),
+    ] : d.mode !== "heat" ? [] : [
+      ...(S.lit.length ? [segments("Keys", [["all", "All"], ["only", "Lit only"], ["but", "All but lit"]], (v) => showing() === v, showing)] : []),
       segments("Percentiles", LINES.map((x) => [x, x]), (v) => S.lines.includes(v), (v) => (S.lines = LINES.filter((x) => (x === v) !== S.lines.includes(x)))),
-      segments("Axis", [["log", "Log"], ["linear", "Linear"]], (v) => S.yscale === v, (v) => (S.yscale = v)),
+      d.log && segments("Axis", [["log", "Log"], ["linear", "Linear"]], (v) => S.yscale === v, (v) => (S.yscale = v)),
       segments("Colour", [["rank", "Rank"], ["sqrt", "Square root"], ["linear", "Linear"]], (v) => colouring() === v, colouring),
-    ];
-    el.replaceChildren(h("div", "zs-dtrace-sentence", ...first), h("div", "zs-dtrace-how", ...second));
+    ].filter(Boolean);
+    el.replaceChildren(h("div", "zs-dtrace-sentence", ...first));
+    const how = document.getElementById("zs-dtrace-how");
+    const at = how.contains(document.activeElement) ? [...how.querySelectorAll("button")].indexOf(document.activeElement) : -1;
+    how.replaceChildren(...second);
+    if (at >= 0) [...how.querySelectorAll("button")].slice(at, at + 1).forEach((b) => b.focus());
     const p = heat();
     if (p) {
-      const t = d.numeric ? d.numeric[0].toUpperCase() + d.numeric.slice(1) : "Latency";
+      const t = d.mode === "stacks" ? "Where in each second" : d.numeric ? d.numeric[0].toUpperCase() + d.numeric.slice(1) : "Latency";
       zs.text(p.el.querySelector(".zs-panel-title"), t);
     }
+    zs.dt.tools();
   }
 
   // -- the head: state, start and stop -----------------------------------------------------------------------------
@@ -368,8 +456,12 @@
       apply();
     }
     S.head = d;
-    if (d.problem) zs.text(el.zsParts.state, d.problem);
-    else paint(el, d);
+    if (d.problem) {
+      zs.text(el.zsParts.state, d.problem);
+      return;
+    }
+    paint(el, d);
+    zs.dt.headed(d);
   });
   function paint(el, d) {
     const p = el.zsParts;
@@ -377,10 +469,12 @@
     if (h1) zs.text(h1, d.sentence);
     const current = d.id === S.q;
     const under = current ? d.requests : [];
+    const past = zs.state.to !== "now";
     const fresh = S.asked && S.asked.q === S.q && performance.now() - S.asked.at < 5000;
     const refused = d.hosts.filter((x) => x.chosen && x.state === "refused").length;
     let state = "", detail = "";
-    if (current && d.running.length) {
+    if (d.counted) state = "Counted all the time, nearly free";
+    else if (current && d.running.length) {
       state = under.length || d.id !== settings().standing ? `Running on ${plural(d.running.length, "host")}` : `Always running on ${plural(d.running.length, "host")}`;
       if (d.ends) detail = `, ends in ${zs.span(Math.max(0, d.ends - zs.now()))}`;
     } else if (current && d.untaken) state = "No collector has taken it yet";
@@ -394,8 +488,9 @@
     p.go.dataset.do = stops ? "stop" : "start";
     p.go.className = `zs-button zs-dtrace-go ${stops ? "zs-stop" : "zs-primary"}`;
     p.icon.className = `zs-i zs-i-${stops ? "stop" : "run"}`;
-    zs.text(p.word, stops ? "Stop" : "Start");
-    p.go.hidden = d.id === settings().standing && !stops && d.running.length === chosen().length;
+    zs.text(p.word, stops ? "Stop" : past ? "Ask now" : "Start");
+    p.go.title = stops ? "End it on every host, and the graphs over this one" : past ? "Ask it of these hosts now; the page goes back to live" : "Ask it of these hosts";
+    p.go.hidden = d.counted || (d.id === settings().standing && !stops && !past && d.running.length === chosen().length);
     bar();
     hosts(d);
   }
@@ -404,30 +499,35 @@
     if (!el) return;
     if (!el.zsList) {
       el.zsList = h("div", "zs-dtrace-list");
-      el.append(h("h2", "zs-panel-title", "Running on"), el.zsList, h("p", "zs-hint", "Ends by itself after its time, over 25\u2009% of a CPU or 1000 drops a second, and a minute after nobody looks."));
+      el.append(h("h2", "zs-panel-title", "Running on"), el.zsList, h("p", "zs-hint zs-dtrace-ends", "Ends by itself after its time, over 25\u2009% of a CPU or 1000 drops a second, and a minute after nobody looks."));
     }
-    const WORD = { running: "running", asked: "starting", refused: "refused", ended: "ended" };
+    const WORD = { running: "running", asked: "attaching probes", refused: "refused", ended: "ended" };
     zs.keyed(el.zsList, d.hosts.filter((x) => x.chosen), (x) => x.name, (x) => {
-      const parts = { name: h("b", "", x.name), what: h("span", "", ""), rate: h("span", "zs-n", ""), drops: h("span", "zs-n", "") };
-      const row = h("div", "zs-dtrace-host", parts.name, parts.what, parts.rate, parts.drops);
+      const parts = { name: h("b", "", x.name), what: h("span", "", ""), rate: h("span", "zs-n", ""), cpu: h("span", "zs-n", ""), drops: h("span", "zs-n", "") };
+      const row = h("div", "zs-dtrace-host", parts.name, parts.what, parts.rate, parts.cpu, parts.drops);
       row.zsParts = parts;
       return row;
     }, (row, x) => {
-      const p = row.zsParts;
+      const p = row.zsParts, runs = x.state === "running";
       row.dataset.state = x.state;
-      const silent = !x.up ? "not up" : !x.knows ? "has no dtrace source" : !x.allowed ? "not allowed in hosts.toml" : "not running";
-      zs.text(p.what, x.state ? WORD[x.state] + (x.why ? `: ${x.why}` : "") : silent);
-      p.what.title = x.why || "";
-      zs.text(p.rate, x.rate === null || x.state !== "running" ? "" : `${zs.sig(x.rate, "")}${d.unit === "B" ? " B" : ""}/s`);
-      zs.text(p.drops, x.drops === null || x.state !== "running" ? "" : `${zs.sig(x.drops, "")} drops`);
-      p.drops.classList.toggle("zs-warn", x.drops > 0);
+      const silent = !x.up ? `not up${x.lacks ? `: ${x.lacks}` : ""}` : d.counted ? "counted" : !x.knows ? `no dtrace${x.lacks ? `: ${x.lacks}` : ""}` : !x.allowed ? "not allowed in hosts.toml" : "not running";
+      const by = x.who && x.who !== "zonescope" ? `, asked by ${x.who}` : x.who ? ", all the time" : "";
+      const left = runs && x.ends !== null ? `, ${zs.span(Math.max(0, x.ends - zs.now()))} left` : "";
+      zs.text(p.what, (x.state && !d.counted ? WORD[x.state] + (x.why ? `: ${x.why}` : "") : silent) + (runs ? by + left : ""));
+      p.what.title = p.what.textContent;
+      zs.text(p.rate, x.rate === null || !runs ? "" : d.counted ? `${x.rate} disks` : `${zs.sig(x.rate, "")}${d.unit === "B" ? " B" : ""}/s`);
+      zs.text(p.cpu, !runs || d.counted ? "" : x.cpu === null ? `–${THIN}CPU` : `${zs.sig(100 * x.cpu, "%")}${THIN}% CPU`);
+      p.cpu.title = x.cpu === null ? "What dtrace itself uses is asked every few seconds" : "CPU time of dtrace itself; what its probes cost the probed comes on top";
+      const lost = Math.max(x.drops || 0, x.lost || 0);
+      zs.text(p.drops, x.drops === null || !runs || d.counted ? "" : `${zs.sig(lost, "")} drops`);
+      p.drops.classList.toggle("zs-warn", lost > 0);
     });
   }
 
   // -- keys of the window, or of one cell --------------------------------------------------------------------------
 
   function light(id, add) {
-    if (add) S.lit = S.lit.includes(id) ? S.lit.filter((x) => x !== id) : [...S.lit, id].slice(-3);
+    if (add) S.lit = S.lit.includes(id) ? S.lit.filter((x) => x !== id) : [...S.lit, id].slice(-LIT);
     else S.lit = S.lit.length === 1 && S.lit[0] === id ? [] : [id];
     zs.dtraceApply(false);
     if (S.keys) keys(S.keysEl, S.keys);
@@ -447,9 +547,9 @@
     const hosts = only.length ? only : null;
     menu("Drill down", near, [
       h("h3", "", `Of ${key.values.join(" ")}, by`),
-      ...next.map((f) => item(f.name.replace("_", " "), () => drill([f.name, ...numeric], fix, hosts), f.meaning)),
-      ...others.map((f) => item(f.name, () => drill([f.name], fix, hosts), f.meaning)),
-      numeric.length ? item("nothing else", () => drill(numeric, fix, hosts), numeric[0]) : null,
+      ...next.map((f) => item(f.name.replace("_", " "), () => tried(deeper([f.name, ...numeric], fix, hosts, key)), f.meaning)),
+      ...others.map((f) => item(f.name, () => tried(deeper([f.name], fix, hosts, key)), f.meaning)),
+      numeric.length ? item("nothing else", () => tried(deeper(numeric, fix, hosts, key)), numeric[0]) : null,
     ].filter(Boolean));
   }
   const amount = (n, unit) => (unit === "B" ? zs.fmtText(n, "B") : zs.sig(n, "").replace(/\B(?=(\d{3})+(?!\d))/g, n >= 10000 ? THIN : ""));
@@ -471,7 +571,7 @@
       p.whole = button("zs-dtrace-whole", () => cell(null), "Whole window");
       p.percentiles = h("dl", "zs-dtrace-percentiles");
       p.table = h("table", "zs-table zs-dtrace-keys", h("thead", "", p.head), p.body, h("tfoot", "", p.foot));
-      p.hint = h("p", "zs-hint", "Click a key to light it, Shift+click to add one, right-click to fix it and break down by something else.");
+      p.hint = h("p", "zs-hint", "Click a key to light it, Shift+click to add one, right-click (or the glass) to fix it in a new graph. With a row in focus: ↑ ↓ or j k move, Enter drills down.");
       el.append(h("div", "zs-panel-head", p.title, p.whole), p.sub, p.percentiles, h("div", "zs-dtrace-scroll", p.table), p.more, p.hint);
       p.body.addEventListener("click", (e) => {
         const tr = e.target.closest("tr[data-id]");
@@ -493,7 +593,8 @@
         if (to) {
           to.focus();
           light(to.dataset.id, false);
-        } else if (e.key === "Enter") light(tr.dataset.id, e.shiftKey);
+        } else if (e.key === " ") light(tr.dataset.id, e.shiftKey);
+        else if (e.key === "Enter") drillMenu(tr.querySelector(".zs-dtrace-drill"), tr.zsKey);
         else return;
         e.preventDefault();
         e.stopPropagation();
@@ -502,10 +603,11 @@
     const p = el.zsParts;
     const fields = d.fields.length ? d.fields : [""];
     const timed = d.mode === "heat";
-    const unit = d.unit === "B" ? "bytes" : "events";
+    const unit = d.unit === "B" ? "bytes" : S.head && S.head.counted ? "samples" : "events";
+    p.hint.hidden = !d.keys.length;
     zs.text(p.title, d.cell ? "One bucket" : "Keys");
     p.whole.hidden = !d.cell;
-    zs.text(p.sub, d.cell ? `${zs.hms(d.from)} to ${zs.hms(d.to)}, ${bounds(d.cell[2], d.cell[3], d.span)}, ${count(d.sum, d.unit)} ${d.unit === "B" ? "" : "events"}` : `${plural(d.keys.length + d.more, "key")}, ${count(d.sum, d.unit)}${d.unit === "B" ? "" : " events"} in ${zs.span(d.to - d.from)}`);
+    zs.text(p.sub, d.cell ? `${zs.hms(d.from)} to ${zs.hms(d.to)}, ${bounds(d.cell[2], d.cell[3], d.span)}, ${count(d.sum, d.unit)} ${d.unit === "B" ? "" : unit}` : `${plural(d.keys.length + d.more, "key")}, ${count(d.sum, d.unit)}${d.unit === "B" ? "" : ` ${unit}`} in ${zs.span(d.to - d.from)}`);
     p.percentiles.hidden = !d.percentiles.length || Boolean(d.cell);
     zs.keyed(p.percentiles, d.percentiles, (x) => x.name, (x) => {
       const node = h("div", "", h("dt", "", x.name), h("dd", "", ""), h("dd", "zs-dtrace-width", ""));
@@ -532,7 +634,7 @@
       const deeper = button("zs-icon-button zs-dtrace-drill", null, zs.icon("zoom-in"));
       deeper.title = "Of these, by …";
       deeper.setAttribute("aria-label", `Drill down into ${k.values.join(" ")}`);
-      tr.append(h("td", "", parts.box), ...(k.values.length ? k.values : ["all"]).map((v) => h("td", "zs-name zs-mono", v === "" ? "–" : v)), parts.n, h("td", "zs-dtrace-share", parts.bar), parts.share, ...(timed ? [parts.p99] : []), h("td", "", deeper));
+      tr.append(h("td", "", parts.box), ...(k.values.length ? k.values : ["all"]).map((v) => zs.dt.keyCell(v)), parts.n, h("td", "zs-dtrace-share", parts.bar), parts.share, ...(timed ? [parts.p99] : []), h("td", "", deeper));
       tr.zsParts = parts;
       return tr;
     }, (tr, k) => {
@@ -565,12 +667,12 @@
 
   function cell(found) {
     S.cell = found ? [found.t0, found.t1, found.lo, Number.isFinite(found.hi) ? found.hi : null] : null;
+    write(false);
     apply();
     for (const p of zs.panels.values()) if (p.name === "dtrace_heat") zs.invalidate(p);
   }
-  zs.dtraceCell = cell;
   let pressed = null;
-  const plot = (e) => e.target.closest && e.target.closest(".zs-panel[data-panel=dtrace_heat] .zs-over");
+  const plot = (e) => e.target.closest && e.target.closest("#p-dtrace-heat .zs-over");
   document.addEventListener("pointerdown", (e) => {
     pressed = plot(e) ? [e.clientX, e.clientY] : null;
   }, true);
@@ -580,7 +682,8 @@
     const r = p.plot.getBoundingClientRect();
     const found = zs.cellAt(p, p.tx(e.clientX - r.left), e.clientY - r.top);
     zs.pin(null, p);
-    cell(found && found.count > 0 ? found : null);
+    if (root().dataset.mode === "stacks") zs.dt.pick(p, p.tx(e.clientX - r.left));
+    else cell(found && found.count > 0 ? found : null);
   });
 
   // The same by keys: the arrows move between cells, Enter says who was in one.
@@ -590,29 +693,18 @@
     e.preventDefault();
     e.stopPropagation();
     const found = zs.cellAt(p, at.t, at.y);
-    cell(found && found.count > 0 ? found : null);
+    if (root().dataset.mode === "stacks") zs.dt.pick(p, at.t);
+    else cell(found && found.count > 0 ? found : null);
   }, true);
-
-  /** Nobody asks: what is missing since then is not stale. Starts and ends of other questions are not this one's. */
-  function own(p) {
-    if (!p.zsOwn) {
-      p.zsOwn = true;
-      p.gaps = (until) => {
-        const found = zs.Panel.prototype.gaps.call(p, until);
-        if (S.head && S.head.id === S.q && !S.head.running.length) found.staleFrom = null;
-        return found;
-      };
-    }
-    p.events = (p.events || []).filter((e) => e.kind !== "dtrace" || e.object === S.q);
-  }
 
   const plain = zs.kinds.heat;
   zs.kinds.heat = (p, ctx) => {
-    if (p.name === "dtrace_heat") own(p);
+    if (p.name === "dtrace_heat") zs.dt.own(p);
     plain(p, ctx);
     if (p.name !== "dtrace_heat" || !p.heat || !p.cells) return;
     legend(p);
-    if (!S.cell || !p.py) return;
+    zs.dt.over(p, ctx);
+    if (!S.cell || !p.py || slot(p) >= 0) return;
     const [t0, t1, lo, hi] = S.cell;
     const x0 = p.px(t0), x1 = Math.max(p.px(t1), x0 + 3);
     if (x1 < p.geo.x || x0 > p.geo.x + p.geo.w) return;
@@ -625,43 +717,57 @@
   function legend(p) {
     const lit = p.heat.lit.length;
     const scales = p.litScales || [];
-    const key = `${lit} ${scales.join()} ${S.lit.join("|")} ${zs.theme()}`;
+    const key = `${lit} ${scales.join()} ${(p.query.lit || []).join("|")} ${zs.state.sel[`${p.id}.show`]} ${zs.theme()}`;
     const state = p.el.querySelector(".zs-panel-state");
     if (!state || state.dataset.key === key) return;
     state.dataset.key = key;
-    const scale = (name, label, most) => h("span", "zs-dtrace-scale", label ? h("span", "", label) : "", "1 ", h("span", "zs-dtrace-ramp", ...zs.ramp(name).map((color) => {
+    const ids = p.query.lit || [];
+    const steps = (colors) => h("span", "zs-dtrace-ramp", ...colors.map((color) => {
       const i = h("i");
       i.style.background = color;
       return i;
-    })), ` ${Math.round(most || 0)}`);
-    state.replaceChildren(scale(lit ? "rest" : "heat", lit ? "all others" : "events", scales[0]),
-      ...S.lit.slice(0, lit).map((id, i) => scale(`key${i + 1}`, id.split(SEP).join(" "), scales[i + 1])));
+    }));
+    const show = lit ? (zs.state.sel[`${p.id}.show`] || ["all"])[0] : "all";
+    const crowd = h("span", "zs-dtrace-scale", h("span", "", lit && show !== "but" ? "cells with" : "events"), " 1 ", steps(zs.ramp(lit && show !== "but" ? "rest" : "heat")), ` ${count(Math.round(scales[0] || 0), "1")}`);
+    // A lit key's ramp goes from a small share of a cell to all of it.
+    const named = lit < 3;
+    const keys = show === "but" ? [] : ids.slice(0, lit).map((id, i) => {
+      const colors = zs.shares(`key${i + 1}`).map((x) => x[3]);
+      if (!named) return steps(colors.slice(-1));
+      return h("span", "zs-dtrace-scale", h("span", "zs-dtrace-litname", id.split(SEP).join(" ") || "all"), "few ", steps(colors), " all of a cell");
+    });
+    if (!named && keys.length) keys.splice(0, keys.length, h("span", "zs-dtrace-scale zs-dtrace-hues", `${lit} keys, paler: fewer of a cell `, ...keys));
+    state.replaceChildren(crowd, ...keys);
     const width = `one column is ${zs.span(p.step)}`;
-    zs.text(p.el.querySelector(".zs-panel-sub"), width);
+    if (slot(p) < 0) zs.text(p.el.querySelector(".zs-panel-sub"), width);
   }
 
   // -- keys stacked over time --------------------------------------------------------------------------------------
 
   zs.kinds.stack = (p, ctx) => {
-    own(p);
+    zs.dt.own(p);
     const c = zs.colors();
     const [i0, i1] = p.columns();
+    const line = S.draw === "line" && slot(p) < 0;
+    const lit = slot(p) < 0 ? S.lit : (S.up[slot(p)] || { lit: [] }).lit;
     const rows = p.meta.series.length;
-    const picked = p.meta.series.map((s) => p.selected(s));
+    const picked = p.meta.series.map((s) => s.group !== "hidden" && p.selected(s));
     let hi = 0;
     for (let i = i0; i < i1; i++) {
       let sum = 0;
-      for (let r = 0; r < rows; r++) if (picked[r]) sum += p.values[r * p.cap + i] || 0;
+      for (let r = 0; r < rows; r++) if (picked[r]) sum = line ? Math.max(sum, p.values[r * p.cap + i] || 0) : sum + (p.values[r * p.cap + i] || 0);
       if (sum > hi) hi = sum;
     }
     hi = hi * 1.05 || 1;
-    const sc = (p.yscaled = zs.scale(p.meta.unit, hi));
-    const step = zs.niceStep(hi / sc.div, Math.max(2, p.geo.h / 40));
+    const zoomed = zs.state.y[p.id];
+    const [lo, top] = zoomed || [0, hi];
+    const sc = (p.yscaled = zs.scale(p.meta.unit, top));
+    const step = zs.niceStep((top - lo) / sc.div, Math.max(2, p.geo.h / 40));
     const ticks = [];
-    for (let k = 0; k * step * sc.div <= hi; k++) ticks.push([k * step * sc.div, `${Number((k * step).toPrecision(4))}`]);
-    zs.axes(p, { range: [0, hi], log: false, ticks, domain: [0, 1] });
+    for (let k = Math.ceil(lo / sc.div / step); k * step * sc.div <= top; k++) ticks.push([k * step * sc.div, `${Number((k * step).toPrecision(4))}`]);
+    zs.axes(p, { range: [lo, top], log: false, ticks, domain: [0, 1] });
     const g = p.geo;
-    zs.setY(p, 0, hi, false);
+    zs.setY(p, lo, top, false);
     p.bottom = g.y + g.h;
     zs.clip(ctx, g);
     const base = new Float64Array(i1 - i0);
@@ -672,7 +778,23 @@
       if (!picked[r]) continue;
       const tops = new Float32Array(i1 - i0).fill(NaN);
       const own = p.meta.series[r];
-      ctx.fillStyle = S.lit.length && !S.lit.includes(own.id) ? c.heat_rest[1] : zs.seriesColor(own, c);
+      ctx.fillStyle = ctx.strokeStyle = lit.length && !lit.includes(own.id) ? c.heat_rest[1] : zs.seriesColor(own, c);
+      if (line) {
+        let pen = false;
+        ctx.lineWidth = 1.5;
+        ctx.beginPath();
+        for (let i = i0; i < i1; i++) {
+          const v = p.values[r * p.cap + i];
+          pen = pen && v === v;
+          if (v !== v) continue;
+          tops[i - i0] = p.py(v);
+          ctx[pen ? "lineTo" : "moveTo"](p.px(p.start + (i + 0.5) * p.step), tops[i - i0]);
+          pen = true;
+        }
+        ctx.stroke();
+        p.series.push({ r, s: own, y: (i) => tops[i - i0] });
+        continue;
+      }
       for (let i = i0; i < i1; i++) {
         const v = p.values[r * p.cap + i];
         if (v !== v) continue;
@@ -686,5 +808,9 @@
     ctx.restore();
     zs.paintGaps(p, ctx, g.y, p.bottom);
     zs.paintEvents(p, ctx, g.y, p.bottom);
+    zs.dt.over(p, ctx);
   };
+
+  // What the graphs' own tools (zs-78a-graphs.js) work with.
+  zs.dt = { S, THIN, SEP, LIT, root, settings, heat, graph, slot, mode, chosen, button, menu, item, post, tried, go, stop, above, light, write, apply, bounds, count, plural };
 })();

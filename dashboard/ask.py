@@ -4,8 +4,9 @@
     {"do": "keep", "request": ID}         somebody still looks                           -> {}
     {"do": "stop", "request": ID}                                                        -> {}
     {"do": "question", "question": ID, "by": [FIELD, …], "fix": [[FIELD, OP, VALUE], …]}     -> {"question", "sentence"}
+    {"do": "program", "question": ID, "hosts": ["ms2"]}   -> {"programs": [{host, time, who, text}]}
 
-`question` (the last) gives ID broken down anew `by` these fields, with values fixed as predicate; a value is checked
+`question` gives ID broken down anew `by` these fields, with values fixed as predicate; a value is checked
 and quoted by `frames.questions`, and no text of a page reaches a host in another way. Answers are JSON; 400 says what
 is wrong in {"error"}, 403 is given to what is no page of this server.
 """
@@ -17,6 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -27,6 +29,7 @@ from dashboard.panels.dtrace import asked, parts_of, together
 from dashboard.push import same_origin
 from frames.questions import OPS, Is, Question, QuestionError
 from frames.requests import RequestError, Requests
+from frames.schemas import to_pandas
 
 MOST = 1 << 16
 """Bytes of a body."""
@@ -69,6 +72,8 @@ def follow(body: Mapping[str, Any], live: Live, requests: Requests, who: str) ->
     do = body.get("do")
     if do == "question":
         return build(body)
+    if do == "program":
+        return {"programs": programs(body, live)}
     if do == "start":
         return {"request": requests.ask("dtrace_start", start(body, live), who)}
     if do in ("keep", "stop"):
@@ -96,6 +101,25 @@ def start(body: Mapping[str, Any], live: Live) -> dict[str, Any]:
     if type(duration) is not int or not interval <= duration <= MAX_DURATION:
         raise AskError(f"a duration is {interval} to {MAX_DURATION} s")
     return {"hosts": list(dict.fromkeys(hosts)), "question": question.id, "interval": interval, "duration": duration}
+
+
+def programs(body: Mapping[str, Any], live: Live) -> list[dict[str, Any]]:
+    """The newest D program of a question on each host that ever ran it. Raises QuestionError."""
+    question = asked(str(body.get("question", "")))
+    where = {"question": [question.id]}
+    found = pd.concat(
+        [
+            live.store.window("dtrace_programs", 0, live.clock() + 60, where=where),
+            to_pandas(live.rows("dtrace_programs", 0, live.clock() + 60, where)),
+        ]
+    )
+    if isinstance(hosts := body.get("hosts"), list) and hosts:
+        found = found[found["host"].isin([str(h) for h in hosts])]
+    newest = found.sort_values("time").drop_duplicates("host", keep="last").sort_values("host")
+    return [
+        {"host": r["host"], "time": r["time"].timestamp(), "who": r["who"], "text": r["program"]}
+        for r in newest.to_dict("records")
+    ]
 
 
 def build(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dash import html
 from dashboard.live import Live
 from dashboard.pages import Page, Url, page
 from dashboard.panels.disks import STANDING
-from dashboard.panels.dtrace import asked, catalogue
+from dashboard.panels.dtrace import UP, asked, catalogue
 from dashboard.shell import attrs, panel_shell, view_shell
 from frames.questions import QuestionError
 
@@ -41,6 +41,11 @@ def dtrace(url: Url) -> Page:
     settings = {"catalogue": catalogue(), "standing": STANDING, "able": able(live), "problem": problem}
     heat = panel_shell("dtrace_heat", {**query, "lit": [], "lines": ["p50", "p99"], "scale": "log"}, height=560)
     stack = panel_shell("dtrace_stack", query, height=560)
+    # Graphs that were drilled down from: not shown until there are any; each is a map or a stack as it needs.
+    above = [
+        panel_shell("dtrace_heat", {"question": ""}, id=f"p-dtrace-up-{i}", cls="zs-dtrace-up")
+        for i in range(1, UP + 1)
+    ]
     keys = html.Section(
         [
             view_shell("dtrace_keys", {**query, "span": SPAN}),
@@ -58,7 +63,27 @@ def dtrace(url: Url) -> Page:
         body=[
             html.Div(id="zs-dtrace-bar", className="zs-dtrace-bar"),
             html.Div(
-                [html.Div([heat, stack], className="zs-dtrace-plots"), keys, flames],
+                [
+                    html.Div(
+                        id="zs-dtrace-tools", className="zs-dtrace-tools", role="toolbar", **attrs(aria_label="Graph")
+                    ),
+                    html.Div(id="zs-dtrace-how", className="zs-dtrace-how"),
+                ],
+                className="zs-dtrace-row",
+            ),
+            html.Div(
+                [
+                    html.Div(
+                        [
+                            *above,
+                            heat,
+                            stack,
+                        ],
+                        className="zs-dtrace-plots",
+                    ),
+                    keys,
+                    flames,
+                ],
                 id="zs-dtrace",
                 className="zs-dtrace",
                 **attrs(data_settings=json.dumps(settings), data_mode=question.mode, data_range=f"now-{SPAN}s,now"),

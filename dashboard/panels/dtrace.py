@@ -2,7 +2,8 @@
 flame graphs, and what is running where.
 
 A question is named by its id (frames.questions) or is one of `PROGRAMS`, the plain D programs. Its rows are those of
-table ``dtrace``; an interval without events is a row without keys, so that silence is no gap.
+table ``dtrace``; an interval without events is a row without keys, so that silence is no gap. `COUNTED` are maps of
+the same kind that need no D: they are made of what the kernel counts anyway.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -21,7 +22,7 @@ import pandas as pd
 import pyarrow as pa
 
 from dashboard import flame
-from dashboard.live import Event, Live
+from dashboard.live import KEEP, Event, Live
 from dashboard.panels import Frames, Known, Need, Query, panel, view
 from dashboard.panels.data import Floats, Grid, Heat, PanelData, Series
 from dashboard.panels.tools import histogram, percentile, rebin, seconds
@@ -33,11 +34,13 @@ from frames.schemas import bounds
 
 Mode = Literal["heat", "counts", "stacks"]
 Keys = npt.NDArray[np.object_]
-Counts = npt.NDArray[np.int64]
+Counts = npt.NDArray[np.float64]
 SEPARATOR = "\x1f"
 LINES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
-LIT = 3
+LIT = 8
 """Keys lit at once in a heat map, each in its own hue."""
+UP = 3
+"""Questions shown over the one that was drilled down from them."""
 TOP = 7
 LISTED = 60
 """Keys in the table; the others are summed up under it."""
@@ -67,6 +70,11 @@ PROGRAMS: dict[str, Program] = {
     "offcpu": Program("time off CPU by stack", ("execname", "stack"), "sum", "ns", "wait"),
     "spa_sync": Program("time of spa_sync broken down by pool", ("pool",), "quantize", "ns"),
 }
+COUNTED: dict[str, Program] = {
+    "disk_busy": Program("disks broken down by utilisation", ("device",), "quantize", "%"),
+}
+"""What kernels count anyway, as heat maps: nearly free, never asked for. `unit` is that of the axis."""
+BUSY = "lquantize:0:100:5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +92,20 @@ class Asked:
     """'1' for events, 'B' for bytes, 'ns'."""
     bounds: str
     question: Question | None
+    table: str = "dtrace"
 
 
 @lru_cache(maxsize=512)
 def asked(id: str) -> Asked:
     """What `id` asks. Raises QuestionError."""
-    program = PROGRAMS.get(id)
-    if program:
+    if counted := COUNTED.get(id):
+        return Asked(id, counted.sentence, counted.keys, "heat", "utilisation", "%", "1", BUSY, None, "disk_io")
+    if program := PROGRAMS.get(id):
         heat = program.value == "quantize"
         mode: Mode = "heat" if heat else "stacks"
-        counted = "1" if heat else program.unit
+        of = "1" if heat else program.unit
         return Asked(
-            id, program.sentence, program.keys, mode, "latency" * heat, "ns" * heat, counted, "quantize" * heat, None
+            id, program.sentence, program.keys, mode, "latency" * heat, "ns" * heat, of, "quantize" * heat, None
         )
     q = metrics.question(id)
     f = q.numeric
@@ -114,10 +124,12 @@ class Rows:
     factor: float
     shown: tuple[float, float] | None
     log: bool
+    top: float = math.inf
+    """Nothing can be larger: 100 %."""
 
 
 FACTORS = {"ns": (1e-9, "s"), "us": (1e-6, "s"), "ms": (1e-3, "s"), "ms-of-second": (1e-3, "s"),
-           "B": (1.0, "B"), "KiB": (1024.0, "B"), "GiB": (1024.0**3, "B")}  # fmt: skip
+           "B": (1.0, "B"), "KiB": (1024.0, "B"), "GiB": (1024.0**3, "B"), "%": (0.01, "1")}  # fmt: skip
 _LATENCY = tuple(2.0**i for i in range(7, 37))
 _SIZE = tuple(2.0**i for i in range(6, 31))
 
@@ -133,8 +145,42 @@ def rows_of(name: str, unit: str) -> Rows:
     lower = tuple(b * factor for b in bounds(name))
     log = name.startswith("llquantize")
     finite = [b for b in lower if math.isfinite(b)]
+    if log and shown_unit == "s":
+        return Rows(lower, "s", factor, None, True)
     low = next((b for b in finite if b > 0), 1.0) if log else finite[0]
-    return Rows(lower, shown_unit, factor, (low, finite[-1]), log)
+    top = finite[-1] + (finite[-1] - finite[-2]) * (unit == "%")  # 100 % is a row: a disk that does nothing else
+    return Rows(lower, shown_unit, factor, (low, top), log, 1.0 if unit == "%" else math.inf)
+
+
+def fineness(name: str) -> int:
+    """How many buckets `name` has where latencies and sizes lie."""
+    return sum(2**10 <= b < 2**34 for b in bounds(name))
+
+
+def finest(names: Iterable[str], else_: str) -> str:
+    """The finest of the bounds that hosts send, `else_` without any: a map's rows are the true buckets of the host
+    that tells most."""
+    found = sorted({n for n in names if n}, key=lambda n: (-fineness(n), n))
+    return found[0] if found else else_
+
+
+@lru_cache(maxsize=64)
+def _spread(name: str, rows: Rows) -> npt.NDArray[np.float64] | None:
+    """[source buckets, rows]: how a bucket of `name` lies over rows that are finer, in equal parts of the axis (log
+    where the rows are); None where each bucket goes whole into one row."""
+    source = np.array([b * rows.factor for b in bounds(name)])
+    target = np.asarray(rows.lower)
+    if not rows.log or all(np.isclose(source, t, rtol=1e-9, atol=0).any() for t in target):
+        return None
+    ends, upper = np.r_[source[1:], np.inf], np.r_[target[1:], np.inf]
+    out = np.zeros((len(source), len(target)))
+    for i, (a, b) in enumerate(zip(source, ends, strict=True)):
+        if a > 0 and math.isfinite(b):
+            low = np.r_[min(target[0], a), target[1:]]
+            out[i] = np.clip(np.log(np.minimum(upper, b)) - np.log(np.maximum(low, a)), 0, None) / math.log(b / a)
+        else:
+            out[i, 0 if a <= 0 else -1] = 1.0
+    return out
 
 
 def hosts_of(query: Query) -> list[str]:
@@ -156,16 +202,42 @@ def by_host(a: Asked, hosts: Sequence[str]) -> bool:
 
 
 def row_counts(frame: pd.DataFrame, rows: Rows) -> Counts:
-    """[rows of the frame, rows of the heat map] events."""
+    """[rows of the frame, rows of the heat map] events. Counts in coarser buckets than the rows are laid over theirs
+    in parts that add up to them."""
     names = frame["bounds"].fillna("")
-    out = np.zeros((len(frame), len(rows.lower)), np.int64)
+    out = np.zeros((len(frame), len(rows.lower)))
     for name in names.unique():
         if not name:
             continue
         mine = (names == name).to_numpy()
-        source = [b * rows.factor for b in bounds(str(name))]
-        out[mine] = rebin(histogram(frame[mine]), source, rows.lower)
+        counts, parts = histogram(frame[mine]), _spread(str(name), rows)
+        if parts is None:
+            out[mine] = rebin(counts, [b * rows.factor for b in bounds(str(name))], rows.lower)
+        else:
+            out[mine] = counts @ parts[: counts.shape[1]]
     return out
+
+
+def _busy(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of table disk_io as answers of a question: each disk is one event in the bucket of its utilisation."""
+    busy = frame["busy"].to_numpy(float)
+    known = np.isfinite(busy)
+    lower = np.asarray(bounds(BUSY))
+    at = np.clip(np.searchsorted(lower, 100 * busy[known] + 1e-6, "right") - 1, 1, len(lower) - 1)
+    counts = np.zeros((int(known.sum()), len(lower)), np.int64)
+    counts[np.arange(len(at)), at] = 1
+    kept = frame[known]
+    return pd.DataFrame(
+        {
+            "time": kept["time"], "host": kept["host"], "keys": [[d] for d in kept["device"]], "bounds": BUSY,
+            "counts": list(counts), "value": np.nan, "drops": 0.0,
+        }
+    )  # fmt: skip
+
+
+def answers(frame: pd.DataFrame, a: Asked) -> pd.DataFrame:
+    """`frame` of the question's table with the columns of table dtrace."""
+    return _busy(frame) if a.table == "disk_io" else frame
 
 
 def _empty(query: Query) -> tuple[str, str]:
@@ -179,13 +251,18 @@ def _empty(query: Query) -> tuple[str, str]:
     )
 
 
+NEED = Need(("bounds", "counts", "drops"), by=("host", "question"))
+ROWS, DROPS = "rows:", "drops"
+"""Series that are not drawn as lines: the bounds that the map's rows have, and records that dtrace lost."""
+
+
 @panel(
     "dtrace_heat",
     kind="heat",
     title="Latency",
     source="dtrace, 1 s",
     cost="dtrace",
-    tables={"dtrace": Need(("bounds", "counts"), by=("host", "question"))},
+    tables={"dtrace": NEED, "disk_io": Need(("busy",))},
 )
 def dtrace_heat(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
     """All events, then those of each key in `lit`: layers of the heat map. `lines` names the percentiles drawn,
@@ -197,38 +274,42 @@ def dtrace_heat(frames: Frames, query: Query, grid: Grid, known: Known) -> Panel
         return PanelData(grid, empty=why, hint=hint)
     if a.mode != "heat":
         return PanelData(grid, empty=why, hint=hint)
-    rows = rows_of(a.bounds, a.unit)
-    frame = frames["dtrace"]
+    frame = answers(frames[a.table], a)
+    drawn = [k.removeprefix(ROWS) for k in known if k.startswith(ROWS)]
+    name = finest([*drawn, *frame["bounds"].dropna().unique()], a.bounds)
+    rows = rows_of(name, a.unit)
     at = grid.columns(seconds(frame)) if len(frame) else np.empty(0, np.int64)
     inside = (at >= 0) & (at < grid.n)
-    counts = row_counts(frame, rows)[inside]
-    at = at[inside]
+    frame, at = frame[inside], at[inside]
+    counts = row_counts(frame, rows)
     lit = [str(k) for k in (query.get("lit") or [])][:LIT]
-    keys = keys_of(frame, a, hosts_of(query))[inside]
+    keys = keys_of(frame, a, hosts_of(query))
     n = len(rows.lower)
     layers = np.zeros((grid.n, (1 + len(lit)) * n), np.float32)
-    every = np.zeros((grid.n, n), np.int64)
+    every = np.zeros((grid.n, n))
     np.add.at(every, at, counts)
     layers[:, :n] = every
     for k, key in enumerate(lit, 1):
-        part = np.zeros((grid.n, n), np.int64)
+        part = np.zeros((grid.n, n))
         mine = keys == key
         np.add.at(part, at[mine], counts[mine])
         layers[:, k * n : (k + 1) * n] = part
     sampled = np.zeros(grid.n, bool)
     sampled[at] = True
     layers[~sampled] = np.nan
-    lines = [name for name in query.get("lines", ("p50", "p99")) if name in LINES]
+    lines = [line for line in query.get("lines", ("p50", "p99")) if line in LINES]
     series = [
-        Series(name, name, rows.unit, group="overlay", legend=False, dash="solid" if name == "p50" else "dash")
-        for name in lines
+        Series(line, line, rows.unit, group="overlay", legend=False, dash="solid" if line == "p50" else "dash")
+        for line in lines
     ]
-    values = [quantile(every, rows, LINES[name]).astype(np.float32) for name in lines]
+    values = [quantile(every, rows, LINES[line]).astype(np.float32) for line in lines]
+    series += [Series(i, i, group="hidden", legend=False) for i in (ROWS + name, DROPS)]
+    values += [np.full(grid.n, np.nan, np.float32), lost(frame, at, grid)]
     log = rows.log and query.get("scale") != "linear"
     return PanelData(
         grid,
         series,
-        np.vstack(values) if values else np.empty((0, grid.n), np.float32),
+        np.vstack(values),
         heat=Heat(rows.lower, rows.unit, layers),
         unit=rows.unit,
         yscale="log" if log else "linear",
@@ -236,6 +317,16 @@ def dtrace_heat(frames: Frames, query: Query, grid: Grid, known: Known) -> Panel
         empty="" if sampled.any() else why,
         hint=hint,
     )
+
+
+def lost(frame: pd.DataFrame, at: npt.NDArray[np.int64], grid: Grid) -> Floats:
+    """Records dropped in each column, NaN where none were: each host's interval says it on all of its rows."""
+    out = np.zeros(grid.n)
+    drops = np.nan_to_num(frame["drops"].to_numpy(float)) if len(frame) else np.empty(0)
+    if drops.any():
+        each = pd.DataFrame({"at": at, "host": frame["host"].to_numpy(), "d": drops}).groupby(["at", "host"])["d"].max()
+        np.add.at(out, each.index.get_level_values("at").to_numpy(np.int64), each.to_numpy())
+    return np.where(out > 0, out, np.nan).astype(np.float32)
 
 
 def _yrange(counts: Counts, rows: Rows, *, log: bool) -> tuple[float, float] | None:
@@ -257,8 +348,8 @@ def quantile(counts: Counts, rows: Rows, q: float) -> npt.NDArray[np.float64]:
     """Quantile of each row of counts, in the rows' unit; the largest (q = 1) is the upper bound of its bucket."""
     if q < 1:
         lower = [b if math.isfinite(b) else 0.0 for b in rows.lower]
-        return percentile(counts, lower, q)
-    upper = np.array([*rows.lower[1:], rows.lower[-1] * 2])
+        return np.minimum(percentile(counts, lower, q), rows.top)
+    upper = np.array([*rows.lower[1:], rows.top if math.isfinite(rows.top) else rows.lower[-1] * 2])
     c = np.atleast_2d(counts)
     top = c.shape[-1] - 1 - np.argmax(c[..., ::-1] > 0, axis=-1)
     return np.where(c.sum(axis=-1) > 0, upper[top], np.nan).reshape(counts.shape[:-1])
@@ -278,7 +369,7 @@ def weights(frame: pd.DataFrame) -> npt.NDArray[np.float64]:
     subtitle="by key, stacked",
     source="dtrace, 1 s",
     cost="dtrace",
-    tables={"dtrace": Need(("value", "bounds", "counts"), by=("host", "question"))},
+    tables={"dtrace": Need(("value", "bounds", "counts", "drops"), by=("host", "question"))},
 )
 def dtrace_stack(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
     """Events (or bytes) a second of the largest keys and of the rest, one on the other."""
@@ -303,15 +394,19 @@ def dtrace_stack(frames: Frames, query: Query, grid: Grid, known: Known) -> Pane
     np.add.at(sums, (codes, at[some & inside]), rate[some & inside])
     names = [str(i) for i in ids]
     order = {k: i for i, k in enumerate(names)}
-    chosen = [k for k in known if k != "rest"] or sorted(names, key=lambda k: (-sums[order[k]].sum(), k))[:TOP]
+    drawn = [k for k in known if k not in ("rest", DROPS)]
+    chosen = drawn or sorted(names, key=lambda k: (-sums[order[k]].sum(), k))[:TOP]
     series = [Series(k, " ".join(k.split(SEPARATOR)) or "all", unit, slot=1 + i) for i, k in enumerate(chosen)]
     values = [sums[order[k]] if k in order else np.zeros(grid.n) for k in chosen]
     others = [i for i, k in enumerate(names) if k not in chosen]
-    if (others and not known) or "rest" in known:
+    if (others and not drawn) or "rest" in known:
         series.append(Series("rest", "rest", unit))
         values.append(sums[others].sum(axis=0) if others else np.zeros(grid.n))
     out: Floats = np.vstack(values).astype(np.float32) if values else np.empty((0, grid.n), np.float32)
     out[:, ~sampled] = np.nan
+    if sampled.any():
+        series.append(Series(DROPS, "dropped", unit, group="hidden", legend=False))
+        out = np.vstack([out, lost(frame[inside], at[inside], grid)])
     return PanelData(grid, series, out, unit=unit, empty="" if sampled.any() else why, hint=hint)
 
 
@@ -325,12 +420,15 @@ def _span(live: Live, query: Query, at: float | None) -> tuple[float, float]:
 
 def _window(live: Live, query: Query, start: float, end: float) -> pd.DataFrame:
     """Rows of the question over [start, end), a bucket of time each: from the ring if it reaches back so far."""
-    where = {"question": [str(query.get("question", ""))]}
+    a = asked(str(query.get("question", "")))
+    where = {"question": [a.id]} if a.table == "dtrace" else {}
     if hosts := hosts_of(query):
         where["host"] = hosts
     if live.holds(start):
-        return live.recent("dtrace", Grid.over(start, end, 1.0 if end - start <= 3600 else 60.0), where)
-    return live.store.window("dtrace", start, end, points=max(1, min(round(end - start), 1500)), where=where)
+        found = live.recent(a.table, Grid.over(start, end, 1.0 if end - start <= 3600 else 60.0), where)
+    else:
+        found = live.store.window(a.table, start, end, points=max(1, min(round(end - start), 1500)), where=where)
+    return answers(found, a)
 
 
 def _shared(name: str, live: Live, query: Query, at: float | None, compute: Any) -> dict[str, Any]:
@@ -375,9 +473,9 @@ def _keys(live: Live, query: Query, at: float | None) -> dict[str, Any]:
     frame = frame[some]
     codes, ids = pd.factorize(keys_of(frame, a, hosts))
     each: Counts | None = None
-    rows = rows_of(a.bounds, a.unit) if a.mode == "heat" else None
+    rows = rows_of(finest(frame["bounds"].dropna().unique(), a.bounds), a.unit) if a.mode == "heat" else None
     if rows is not None:
-        each = np.zeros((len(ids), len(rows.lower)), np.int64)
+        each = np.zeros((len(ids), len(rows.lower)))
         np.add.at(each, codes, row_counts(frame, rows))
         every = each.sum(axis=0)
         out["percentiles"] = [_percentile(every, rows, name, q) for name, q in LINES.items()] if every.any() else []
@@ -398,7 +496,7 @@ def _keys(live: Live, query: Query, at: float | None) -> dict[str, Any]:
             {
                 "id": key,
                 "values": values,
-                "count": round(totals[i]),
+                "count": max(1, round(totals[i])),
                 "share": totals[i] / whole,
                 "p99": None if np.isnan(p99[i]) else float(p99[i]),
             }
@@ -421,13 +519,14 @@ def _percentile(counts: Counts, rows: Rows, name: str, q: float) -> dict[str, An
     lower = np.asarray(rows.lower)
     probe = value * (0.999999 if q == 1 else 1)
     i = int(np.clip(np.searchsorted(lower, probe, "right") - 1, 0, len(lower) - 1))
-    high = lower[i + 1] if i + 1 < len(lower) else lower[i] * 2
+    high = lower[i + 1] if i + 1 < len(lower) else min(lower[i] * 2, rows.top)
     return {"name": name, "value": value, "low": max(float(lower[i]), 0.0), "high": float(high), "unit": rows.unit}
 
 
 @view("dtrace_flame")
 def dtrace_flame(live: Live, query: Query, at: float | None) -> dict[str, Any]:
-    """The stacks of the window as a tree (flame.wire); with `base` [from, to] beside those of that window."""
+    """The stacks of the window, or of its part `range` [from, to], as a tree (flame.wire); with `base` [from, to]
+    beside those of that window."""
     end = None if at is None else at
     if end is None:  # every five seconds: boxes that move each second cannot be read
         end = live.clock() // 5 * 5
@@ -436,16 +535,17 @@ def dtrace_flame(live: Live, query: Query, at: float | None) -> dict[str, Any]:
 
 def _flame(live: Live, query: Query, end: float) -> dict[str, Any]:
     a = asked(str(query.get("question", "")))
-    start, end = _span(live, query, end)
     if a.mode != "stacks":
         return {"id": a.id, "tree": None}
+    chosen = query.get("range")
+    start, end = (float(chosen[0]), float(chosen[1])) if chosen else _span(live, query, end)
     base = query.get("base")
     before = _stacks(_window(live, query, float(base[0]), float(base[1]))) if base else []
     tree = flame.trim(flame.fold(_stacks(_window(live, query, start, end)), before))
     program = PROGRAMS[a.id]
     return {
         "id": a.id, "tree": flame.wire(tree), "look": program.look, "unit": a.counted, "from": start, "to": end,
-        "base": base, "total": tree.value, "before": tree.before,
+        "base": base, "total": tree.value, "before": tree.before, "range": chosen,
     }  # fmt: skip
 
 
@@ -476,6 +576,8 @@ def described(a: Asked) -> dict[str, Any]:
     out: dict[str, Any] = {
         "id": a.id, "sentence": a.sentence, "mode": a.mode, "numeric": a.numeric, "keys": list(a.keys),
         "metric": q.metric.name if q else a.id, "by": list(q.by) if q else [], "where": [], "unit": a.counted,
+        "counted": a.table != "dtrace", "log": a.mode == "heat" and rows_of(a.bounds, a.unit).log,
+        "look": PROGRAMS[a.id].look if a.id in PROGRAMS else "",
     }  # fmt: skip
     if q:
         parts = parts_of(q.where)
@@ -503,13 +605,16 @@ def catalogue() -> list[dict[str, Any]]:
         {"name": m.name, "noun": m.noun, "meaning": m.meaning, "fields": [said(f) for f in m.fields]}
         for m in METRICS.values()
     ]
-    found += [
-        {"name": n, "noun": p.sentence, "meaning": "a plain D program", "fields": []} for n, p in PROGRAMS.items()
-    ]
+    for some, meaning in ((PROGRAMS, "a plain D program"), (COUNTED, "counted by the kernel anyway: nearly free")):
+        found += [
+            {"name": n, "noun": p.sentence, "meaning": meaning, "fields": [], "mode": asked(n).mode}
+            for n, p in some.items()
+        ]
     return found
 
 
-def _open_requests(live: Live, a: Asked) -> list[Request]:
+def _open_requests(live: Live, ids: Collection[str]) -> list[Request]:
+    """Requests for questions `ids` that are under way, oldest first."""
     folder = getattr(live.store, "folder", None)
     requests = Requests(folder) if folder else None
     if requests is None or not requests.path.exists():
@@ -519,7 +624,7 @@ def _open_requests(live: Live, a: Asked) -> list[Request]:
         r
         for r in requests.open()
         if r.action == "dtrace_start"
-        and r.body.get("question") == a.id
+        and r.body.get("question") in ids
         and not (r.state == "asked" and r.time < now - LAPSED)
     ]
 
@@ -539,39 +644,153 @@ def _refused(live: Live, a: Asked, now: float) -> dict[str, str]:
 
 @view("dtrace_head")
 def dtrace_head(live: Live, query: Query, at: float | None) -> dict[str, Any]:
-    """The question in words and pieces, the requests for it that are under way, and its state on each host."""
+    """The question in words and pieces, the requests for it that are under way, and its state on each host; the same
+    in short for the questions `up` that it was drilled down from. `turns`: its starts and ends in the window."""
     try:
         a = asked(str(query.get("question", "")))
     except QuestionError as e:
         return {"problem": str(e)}
-    return _shared("head", live, query, None, lambda: _head(live, query, a))
+    return _shared("head", live, query, at, lambda: _head(live, query, a, at))
 
 
-def _head(live: Live, query: Query, a: Asked) -> dict[str, Any]:
+def _head(live: Live, query: Query, a: Asked, at: float | None) -> dict[str, Any]:
     now = live.clock()
-    open_ = _open_requests(live, a)
+    above = [q for q in map(_known, query.get("up") or []) if q is not None]
+    every = _open_requests(live, {a.id, *(q.id for q in above)})
+    open_ = [r for r in every if r.body.get("question") == a.id]
     wanted = {str(h): r for r in open_ for h in r.body.get("hosts", [])}
     chosen = hosts_of(query)
     names = sorted(live.hosts)
-    with_rows = _newest(live, a.id, now)
+    with_rows, runs = _newest(live, a, now), _runs(live, a.id, now)
     refused = _refused(live, a, now)
     hosts = []
     for name in names:
-        host = _host(live, a, name, wanted.get(name), with_rows.get(name), now) | {"chosen": name in chosen}
+        host = _host(live, a, name, wanted.get(name), with_rows.get(name), runs.get(name), now)
+        host["chosen"] = name in chosen
         if name in refused and host["state"] in ("", "ended"):
             host |= {"state": "refused", "why": refused[name]}
         hosts.append(host)
     running = [h for h in hosts if h["state"] == "running" and h["chosen"]]
     ends = [h["ends"] for h in running if h["ends"] is not None]
+    why, hint = note(a, [h for h in hosts if h["chosen"]], past=at is not None)
     return {
         **described(a),
         "hosts": hosts,
         "running": [h["name"] for h in running],
         "ends": max(ends, default=None),
-        "requests": [{"id": r.id, "hosts": r.body.get("hosts", []), "state": r.state, "who": r.who} for r in open_],
+        "requests": [_short(r) for r in open_],
         "untaken": any(r.state == "asked" and r.time < now - 5 for r in open_),
         "lately": lately(live),
+        "note": [why, hint],
+        "turns": _turns(live, query, a, at),
+        "up": [
+            {**_of(q), "requests": [_short(r) for r in every if r.body.get("question") == q.id]} for q in above[:UP]
+        ],
     }
+
+
+def _known(id: Any) -> Asked | None:
+    with contextlib.suppress(QuestionError):
+        return asked(str(id))
+    return None
+
+
+def _of(a: Asked) -> dict[str, Any]:
+    return {"id": a.id, "sentence": a.sentence, "mode": a.mode, "numeric": a.numeric}
+
+
+def _short(r: Request) -> dict[str, Any]:
+    return {"id": r.id, "hosts": r.body.get("hosts", []), "state": r.state, "who": r.who}
+
+
+def _turns(live: Live, query: Query, a: Asked, at: float | None) -> list[list[Any]]:
+    """[time, host, text] of each start and end of the question in the window: time between an end and the next start
+    was not asked about, other holes are losses."""
+    if at is None:
+        return []  # a live page has the events beside the columns
+    start, end = _span(live, query, at)
+    found = live.store.events(start - 1, end + 1)
+    if not len(found):
+        return []
+    mine = found[(found["kind"] == "dtrace") & (found["object"] == a.id)].sort_values("time")
+    return [[t.timestamp(), h, x] for t, h, x in zip(mine["time"], mine["host"], mine["text"], strict=True)]
+
+
+def note(a: Asked, hosts: Sequence[Mapping[str, Any]], *, past: bool = False) -> tuple[str, str]:
+    """Why there is nothing to see of a question on `hosts` (as `_host` tells of each), and what to do about it."""
+    if not hosts:
+        return "No host is chosen.", "Choose one in the sentence above: on …"
+    if past:
+        return f"Nobody had asked for {a.sentence} in this range.", "Ask now starts it; answers stay in the history."
+
+    def those(state: Callable[[Mapping[str, Any]], bool]) -> list[Mapping[str, Any]]:
+        return [h for h in hosts if state(h)]
+
+    def named(some: Sequence[Mapping[str, Any]]) -> str:
+        return ", ".join(h["name"] for h in some)
+
+    if some := those(lambda h: h["state"] == "running"):
+        return f"It runs on {named(some)}; its first interval is not over.", "A row comes at the end of each interval."
+    if some := those(lambda h: h["state"] == "asked"):
+        return (
+            f"Probes are being attached on {named(some)}.",
+            "A loaded host takes up to 40 s for that.",
+        )
+    if some := those(lambda h: h["state"] == "refused"):
+        why, hint = advice(some[0]["why"])
+        return f"{some[0]['name']}: {why}", hint
+    if a.table == "dtrace":
+        if len(some := those(lambda h: h["up"] and not h["knows"])) == len(hosts):
+            return (
+                f"No dtrace on {named(some)}" + (f": {some[0]['lacks']}." if some[0]["lacks"] else "."),
+                some[0]["fix"] or "Choose another host in the sentence above.",
+            )
+        if len(some := those(lambda h: h["up"] and h["knows"] and not h["allowed"])) == len(hosts):
+            metric = a.id.partition("/")[0]
+            line = f'[hosts.{some[0]["name"]}] dtrace = ["{metric}", …]'
+            return f"The inventory does not allow {metric} on {named(some)}.", f"To allow it, in hosts.toml: {line}"
+    if len(some := those(lambda h: not h["up"])) == len(hosts):
+        return f"{named(some)} cannot be reached" + (f": {some[0]['lacks']}." if some[0]["lacks"] else "."), (
+            "Answers of before are in the history; a run starts again when the link is up and somebody asks."
+        )
+    if a.table != "dtrace":
+        return "No samples in this range.", "Source disk_io tells the utilisation of disks; see zonescope check."
+    if some := those(lambda h: h["state"] == "ended"):
+        why, hint = advice(some[0]["why"])
+        return (
+            f"It has ended on {some[0]['name']}: {why}.",
+            hint or "Start asks again; a longer range shows the answer.",
+        )
+    return (
+        f"Nobody has asked for {a.sentence} in this range.",
+        "Start asks it of the hosts chosen; answers stay in the history.",
+    )
+
+
+def advice(why: str) -> tuple[str, str]:
+    """A reason as the collector gives it, cut into what is and what to do."""
+    for mark in ("; to allow it: ", "; fix: ", "; stop one"):
+        found, cut, rest = why.partition(mark)
+        if cut:
+            words = {"; to allow it: ": f"To allow it, in hosts.toml: {rest}", "; fix: ": f"To mend it: {rest}"}
+            return found, words.get(mark, f"Stop one{rest}")
+    for words_, hint in HINTS.items():
+        if words_ in why:
+            return why, hint
+    return why, ""
+
+
+HINTS = {
+    "no probe": "Another metric may tell the same; docs/dtrace.md lists what each system has.",
+    "has no field": "Break it down by another field.",
+    "no way is known": "Choose another metric, or a host with another system.",
+    "nobody has watched": "Keep this page in sight while it runs; Start asks again.",
+    "of a CPU": "Ask for less: fewer keys, a predicate, a longer interval.",
+    "records a second": "Ask for less: fewer keys, a predicate, a longer interval.",
+    "the link dropped": "Start asks again once the host is up.",
+    "its time": "Start asks again; choose a longer time in the sentence above.",
+    "probes were not attached": "The host is very busy; ask again when it is calmer.",
+}
 
 
 def lately(live: Live, most: int = 8) -> list[dict[str, str]]:
@@ -586,9 +805,15 @@ def lately(live: Live, most: int = 8) -> list[dict[str, str]]:
     return [{"id": k, "sentence": v} for k, v in found.items()]
 
 
-def _newest(live: Live, id: str, now: float) -> dict[str, dict[str, float]]:
+def _newest(live: Live, a: Asked, now: float) -> dict[str, dict[str, float]]:
     """Of each host with rows lately: time of the newest, what a second of it counted, records dropped in a minute."""
-    table = live.rows("dtrace", now - 60, now + 60, {"question": [id]})
+    if a.table != "dtrace":
+        found = live.latest(a.table, within=60.0)
+        return {
+            str(h): {"at": x["time"].max().timestamp(), "rate": float(len(x)), "drops": 0.0}
+            for h, x in found.groupby("host")
+        }
+    table = live.rows("dtrace", now - 60, now + 60, {"question": [a.id]})
     if not len(table):
         return {}
     frame = pd.DataFrame(
@@ -612,30 +837,60 @@ def _newest(live: Live, id: str, now: float) -> dict[str, dict[str, float]]:
     return out
 
 
+def _runs(live: Live, id: str, now: float) -> dict[str, dict[str, Any]]:
+    """The newest row of table dtrace_runs of each host that ran question `id` lately."""
+    found = live.latest("dtrace_runs", within=KEEP, where={"question": [id]})
+    return {str(r["host"]): {str(k): _plain(v) for k, v in r.items()} for r in found.to_dict("records")}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, pd.Timestamp):
+        return value.timestamp()
+    return None if not isinstance(value, str) and pd.isna(value) else value
+
+
 def _host(
-    live: Live, a: Asked, name: str, request: Request | None, rows: dict[str, float] | None, now: float
+    live: Live,
+    a: Asked,
+    name: str,
+    request: Request | None,
+    rows: dict[str, float] | None,
+    run: dict[str, Any] | None,
+    now: float,
 ) -> dict[str, Any]:
-    """State of the question on one host: running, asked, refused, ended, standing or '' with the reason in words."""
+    """State of the question on one host: running, asked, refused, ended or '' with the reason in words; who asked,
+    what dtrace itself costs there (cores), seconds to its end."""
     host = live.hosts[name]
     allowed = [x for x in host.fact("dtrace").split(",") if x]
     metric = a.id.partition("/")[0]
     event = _last_event(live, name, a.id)
     text = event.text if event else ""
     fresh = rows is not None and now - rows["at"] < FRESH
+    going = run if run is not None and run["state"] != "ended" and now - run["time"] < FRESH else None
     state, why, ends = "", "", None
     started = event is not None and "started" in text
     if request is not None and not (event is not None and not started and event.time >= request.time - 1):
         state = "running" if started or fresh else "asked"
         if started and event is not None and (duration := request.body.get("duration")):
             ends = event.time + float(duration)
-    elif fresh and not started and not (event and event.time > (rows or {}).get("at", 0) - 3):
-        state = "running"  # asked elsewhere, or a standing question
+    elif going is not None or (
+        fresh and not started and not (event and event.time > (rows or {}).get("at", 0) - 3)
+    ):  # asked elsewhere, or a standing question
+        state = "asked" if going is not None and going["state"] == "starting" else "running"
     elif text:
         state = "refused" if "refused" in text else "ended"
         why = text.partition(": ")[2] or text
+    if going is not None and going["left"] is not None:
+        ends = now + going["left"]
+    if state == "running" and not host.up(now) and not fresh and going is None:
+        state, why = "ended", "the link dropped"
+    lack = next((f for k, f in host.facts.items() if k == "missing:dtrace"), None)
     return {
-        "name": name, "up": host.up(now), "link": host.link, "allowed": "*" in allowed or metric in allowed,
-        "knows": bool(host.fact("dtrace")), "state": state, "why": why, "ends": ends,
+        "name": name, "up": host.up(now), "link": host.link, "knows": bool(host.fact("dtrace")), "state": state,
+        "allowed": a.table != "dtrace" or "*" in allowed or metric in allowed, "why": why, "ends": ends,
+        "lacks": (lack.value if lack else "") if host.up(now) else host.reason, "fix": lack.fix if lack else "",
+        "who": (run or {}).get("who") or (request.who if request else ""),
+        "cpu": going["cpu"] if going else None, "lost": going["drops"] if going else None,
         "rate": round(rows["rate"], 1) if rows and fresh else None, "drops": rows["drops"] if rows and fresh else None,
     }  # fmt: skip
 

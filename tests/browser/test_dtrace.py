@@ -132,6 +132,13 @@ def test_three_hosts_answer_two_drill_downs_follow_and_stop_leaves_no_process(op
     page.wait_for_function("() => document.querySelector('h1').innerText.includes('of zone global')")
     assert title(page) == "disk I/O of zone global broken down by operation and latency"
     assert "where=zone=global" in page.url
+    # A new graph: the one it comes from stays over it, runs on, and has the key lit.
+    above = page.locator("#p-dtrace-up-1")
+    page.wait_for_function(
+        "() => { const p = zs.panels.get('p-dtrace-up-1'); return p.heat && p.heat.lit.length === 1; }"
+    )
+    assert above.locator(".zs-dtrace-open").inner_text() == "disk I/O broken down by zone and latency"
+    assert above.locator(".zs-panel-sub").inner_text() == "the graph below is its global"
     page.wait_for_selector("tr[data-id=write]", timeout=60000)
     page.locator("tr[data-id=write] .zs-dtrace-drill").click()
     page.locator(".zs-dtrace-menu .zs-item", has_text="device").first.click()
@@ -142,6 +149,19 @@ def test_three_hosts_answer_two_drill_downs_follow_and_stop_leaves_no_process(op
     chips = [c.split() for c in page.locator(".zs-dtrace-chip").all_inner_texts()]
     assert chips == [["zone", "is", "global"], ["operation", "is", "write"]]
 
+    page.wait_for_function("() => zs.dtrace.head.up.length === 2 && zs.dtrace.head.up.every((u) => u.requests.length)")
+    assert page.locator(".zs-dtrace-up.zs-shown").count() == 2
+
+    # What was asked of each host, and of whom.
+    page.locator(".zs-dtrace-program").click()
+    page.wait_for_selector(".zs-dtrace-text")
+    texts = page.locator(".zs-dtrace-text").all_inner_texts()
+    assert len(texts) == 3
+    assert all("io:::done" in t and '== "global"' in t for t in texts)
+    page.keyboard.press("Escape")
+    assert "asked by page at" in page.locator(".zs-dtrace-host").first.inner_text()
+
+    # Stop ends this graph's question and those of the graphs over it.
     page.locator(".zs-dtrace-go").click()
     settle(page, "Not running")
     wait_for(lambda: demo.sessions() == quiet, f"left on the hosts: {demo.sessions()} against {quiet}")
@@ -151,6 +171,7 @@ def test_three_hosts_answer_two_drill_downs_follow_and_stop_leaves_no_process(op
     page.go_back()
     page.wait_for_function("() => document.querySelector('h1').innerText.includes('by operation')")
     page.wait_for_selector("tr[data-id=write]")
+    assert page.locator(".zs-dtrace-up.zs-shown").count() == 1
     page.go_back()
     page.wait_for_function("() => document.querySelector('h1').innerText.endsWith('by zone and latency')")
     page.wait_for_function(HAS_DATA)
@@ -172,7 +193,8 @@ def test_a_cell_says_who_was_in_it_and_a_lit_key_is_its_own_hue(open_page) -> No
     colours = page.evaluate(
         "() => { const p = zs.panels.get('p-dtrace-heat'); const seen = new Set();"
         " for (const v of p.pixels) if (v) seen.add([v & 255, (v >> 8) & 255, (v >> 16) & 255].join());"
-        " return ['rest', 'key1', 'heat'].map((n) => zs.ramp(n).filter((c) => seen.has(zs.rgb(c).join())).length); }"
+        " return [zs.ramp('rest'), zs.shares('key1').flat(), zs.ramp('heat')]"
+        ".map((cs) => cs.filter((c) => seen.has(zs.rgb(c).join())).length); }"
     )
     assert colours[0] > 0
     assert colours[1] > 0
@@ -266,3 +288,155 @@ def test_a_page_that_nobody_looks_at_asks_for_nothing(open_page) -> None:
     page.evaluate("() => { delete document.hidden; document.dispatchEvent(new Event('visibilitychange')); }")
     page.locator(".zs-dtrace-go").click()
     settle(page, "Not running")
+
+
+PIXELS = """() => { const seen = new Set();
+  const px = zs.panels.get('p-dtrace-heat').pixels;
+  for (const v of px) if (v) seen.add([v & 255, (v >> 8) & 255, (v >> 16) & 255].join());
+  const has = (name) => zs.shares(name).flat().some((c) => seen.has(zs.rgb(c).join()));
+  return ['key1', 'key2', 'key3', 'key4'].filter(has).length; }"""
+
+
+def test_the_tools_change_the_picture_and_the_address_reopens_it(open_page) -> None:
+    page = open_page("?hosts=ms2")
+    page.wait_for_function(HAS_DATA, timeout=60000)
+    page.wait_for_function("() => document.querySelectorAll('.zs-dtrace-keys tbody tr').length > 8")
+    tools = page.locator("#zs-dtrace-tools")
+    assert all(b.get_attribute("title") for b in tools.locator("button").all())
+
+    # Crop steps through the shares removed, and the tooltip names the one that rules.
+    crop = tools.locator("button", has_text="Crop")
+    seen = []
+    for _ in range(3):
+        crop.click()
+        page.wait_for_function("(n) => zs.state.y['p-dtrace-heat'] && (n || true)", arg=len(seen))
+        seen.append((crop.inner_text(), page.evaluate("() => zs.state.y['p-dtrace-heat'][1]")))
+    assert [name.split(": ")[1].replace("\u2009", " ") for name, _ in seen] == ["none", "0.1 %", "1 %"]
+    assert seen[0][1] >= seen[1][1] >= seen[2][1]
+    assert seen[0][1] > seen[2][1]
+    assert "1\u2009% cropped" in crop.get_attribute("title")
+    crop.click(modifiers=["Shift"])
+    assert "0.1" in crop.inner_text()
+    over = page.evaluate("() => { const p = zs.panels.get('p-dtrace-heat'); return p.cells.over < p.heat.rows; }")
+    assert over, "what is cropped has a row of its own"
+
+    # A list of rows zooms to those that are chosen.
+    tools.locator("button", has_text="Rows").click()
+    rows_ = page.locator(".zs-dtrace-rows button")
+    page.locator(".zs-dtrace-rows button[data-row='13']").click()
+    page.locator(".zs-dtrace-rows button[data-row='16']").click(modifiers=["Shift"])
+    assert rows_.locator("xpath=self::*[@aria-selected='true']").count() == 4
+    page.locator(".zs-dialog button", has_text="Crop to these").click()
+    low, high = page.evaluate("() => zs.state.y['p-dtrace-heat']")
+    bounds = page.evaluate("() => zs.panels.get('p-dtrace-heat').heat.bounds")
+    assert (low, high) == (pytest.approx(bounds[13]), pytest.approx(bounds[17]))
+
+    # Rainbow: every key a hue.
+    tools.locator("button", has_text="Rainbow").click()
+    page.wait_for_function("() => zs.panels.get('p-dtrace-heat').heat.lit.length === 8")
+    page.wait_for_function(PIXELS.replace("return [", "return 2 < ["))
+    assert len(set(page.evaluate("() => [1,2,3,4,5,6,7,8].map((n) => zs.ramp('key' + n)[3])"))) == 8
+
+    # The least and the most are pinned.
+    tools.locator("button", has_text="Max").click()
+    page.wait_for_function("() => zs.state.pin !== null")
+    peak = page.evaluate("() => zs.state.pin")
+    tools.locator("button", has_text="Max").click(modifiers=["Shift"])
+    assert page.evaluate("() => zs.state.pin") != peak
+
+    page.locator(".zs-dtrace-how button", has_text="Lit only").click()
+    page.locator(".zs-dtrace-how button", has_text="Square root").click()
+    tools.locator("button", has_text="Save").click()
+    state_ = (
+        "() => JSON.stringify([zs.dtrace.q, zs.dtrace.lit, zs.state.y['p-dtrace-heat'].map((v) => v.toPrecision(4)),"
+        " zs.state.sel, zs.state.pin])"
+    )
+    again = open_page(page.url.partition("/dtrace")[2])
+    again.wait_for_function(
+        "() => zs.panels.get('p-dtrace-heat').heat && zs.panels.get('p-dtrace-heat').heat.lit.length === 8"
+    )
+    assert again.evaluate(state_) == page.evaluate(state_)
+    page.locator(".zs-dtrace-metric").click()
+    assert page.locator(".zs-dtrace-menu h3").first.inner_text() == "Saved"
+
+
+def test_time_that_nobody_asked_about_is_no_gap_and_silence_is_told(open_page) -> None:
+    page = open_page("?q=syscalls/by=zone,latency&hosts=om1")
+    go = page.locator(".zs-dtrace-go")
+    for turn in range(2):
+        go.click()
+        page.wait_for_function(
+            "(after) => { const p = zs.panels.get('p-dtrace-heat'); return p.newest() > after; }",
+            arg=0 if not turn else page.evaluate("() => zs.panels.get('p-dtrace-heat').newest()"),
+            timeout=60000,
+        )
+        settle(page, "Running on 1 host")
+        if not turn:
+            go.click()
+            settle(page, "Not running")
+            page.wait_for_timeout(7000)  # long enough to be a hole
+    page.wait_for_function("() => zs.panels.get('p-dtrace-heat').idle.length === 1", timeout=30000)
+    assert page.evaluate("() => zs.panels.get('p-dtrace-heat').gapList.length") == 0, "nothing was lost"
+    go.click()
+    settle(page, "Not running")
+
+    page.goto(page.url.split("?")[0] + "?q=disk_io/by=zone,latency/where=zone=nowhere&hosts=om1")
+    page.wait_for_selector(".zs-dtrace-host", timeout=60000)
+    page.locator(".zs-dtrace-go").click()
+    settle(page, "Running on 1 host")
+    page.wait_for_function("() => zs.panels.get('p-dtrace-heat').newest() !== null", timeout=60000)
+    assert page.evaluate("() => zs.panels.get('p-dtrace-heat').litScales[0]") == 0
+    assert page.locator("#p-dtrace-heat .zs-empty").count() == 0, "asked and nothing happened is no empty panel"
+    page.locator(".zs-dtrace-go").click()
+    settle(page, "Not running")
+
+
+def test_a_host_that_may_not_be_asked_says_what_to_do_and_counted_maps_need_no_start(open_page) -> None:
+    page = open_page("?q=syscalls/by=zone,latency&hosts=bk1")
+    page.wait_for_selector("#p-dtrace-heat .zs-empty")
+    page.locator(".zs-dtrace-go").click()
+    page.wait_for_function(
+        "() => document.querySelector('#p-dtrace-heat .zs-empty').innerText.includes('not allowed on bk1')",
+        timeout=30000,
+    )
+    assert 'dtrace = ["syscalls"]' in page.locator("#p-dtrace-heat .zs-empty").inner_text()
+    page = open_page("?q=disk_busy&hosts=bk1,ms2")
+    page.wait_for_function(HAS_DATA, timeout=60000)
+    assert title(page) == "disks broken down by utilisation"
+    assert page.locator(".zs-dtrace-go").is_hidden()
+    page.wait_for_function(
+        "() => document.querySelector('#p-dtrace-heat .zs-panel-source').innerText.startsWith('kstat')"
+    )
+
+
+def test_keys_of_a_hostile_host_are_text(open_page) -> None:
+    page = open_page("?hosts=ms2")
+    page.wait_for_function("() => document.querySelectorAll('.zs-dtrace-keys tbody tr').length > 3")
+    page.evaluate("() => zs.pause(true)")
+    hostile = [
+        "<script>window.pwned = 1</script>",
+        "<img src=x onerror='window.pwned = 1'>",
+        "\u202etxet",
+        "\"'&",
+        "x" * 5000,
+    ]
+    page.evaluate(
+        """(values) => { const d = { ...zs.dtrace.keys, fields: ['device'], more: 0 };
+          d.keys = values.map((v) => ({ id: v, values: [v], count: 1, share: 0.2, p99: 0.001 }));
+          zs.views.get('v-dtrace-keys').name = 'held'; zs.renderers.dtrace_keys(zs.dtrace.keysEl, d); }""",
+        hostile,
+    )
+    shown = page.locator(".zs-dtrace-keys tbody tr td.zs-name").all_inner_texts()
+    assert shown[:4] == hostile[:4]
+    assert len(shown[4]) == 201
+    wide = page.evaluate("() => [document.documentElement.scrollWidth, innerWidth]")
+    assert wide[0] <= wide[1]
+    for i in range(4):
+        rows(page).nth(i).click(modifiers=["Shift"])
+    rows(page).nth(0).locator(".zs-dtrace-drill").click()
+    assert "<script>" in page.locator(".zs-dtrace-menu h3").inner_text()
+    page.keyboard.press("Escape")
+    again = open_page(page.url.partition("/dtrace")[2])
+    assert again.evaluate("() => zs.dtrace.lit") == page.evaluate("() => zs.dtrace.lit")
+    assert page.evaluate("() => window.pwned") is None
+    assert again.evaluate("() => window.pwned") is None

@@ -19,7 +19,7 @@ from dashboard.panels.tools import percentile
 from frames import metrics
 from frames.questions import QuestionError
 from frames.requests import Requests
-from frames.schemas import SCHEMAS
+from frames.schemas import SCHEMAS, bounds
 from frames.store import Store, Writer
 from frames.tail import Second
 from tests.dashboard.serving import Answer, Dashboard
@@ -89,6 +89,10 @@ def heat(live: Live, **query):
     return dtrace.dtrace_heat({"dtrace": live.recent("dtrace", grid, where)}, query, grid, ())
 
 
+def drawn(data) -> list[str]:
+    return [s.id for s in data.series if s.group != "hidden"]
+
+
 def cell(low: int, high: int, seconds: int = 1) -> list[float]:
     return [START + 5.0, START + 5.0 + seconds, 2.0**low * 1e-9, 2.0**high * 1e-9]
 
@@ -122,7 +126,7 @@ def test_an_interval_without_events_is_a_sample_and_no_key(live: Live) -> None:
 
 def test_percentiles_come_from_the_buckets(live: Live) -> None:
     data = heat(live, lines=["p50", "p90", "p99", "max"])
-    assert [s.id for s in data.series] == ["p50", "p90", "p99", "max"]
+    assert drawn(data) == ["p50", "p90", "p99", "max"]
     by = dict(zip([s.id for s in data.series], data.values[:, 7], strict=True))
     assert 2**19 <= by["p50"] * 1e9 <= 2**20
     assert 2**23 <= by["p90"] * 1e9 <= 2**24
@@ -152,6 +156,96 @@ def test_every_numeric_field_has_rows_in_a_unit_that_pages_know(metric: str) -> 
             assert found.unit in ("s", "B"), f
             assert list(found.lower) == sorted(found.lower)
             assert 10 < len(found.lower) < 200
+
+
+FINE = "llquantize:10:3:10:20"
+
+
+def answer(bounds_: str, counts: list[int], *, host: str = "ms2", drops: float = 0.0, second: int = START) -> dict:
+    return {
+        "time": second * 10**6, "host": host, "question": QUESTION, "keys": ["mail3"], "agg": bounds_.partition(":")[0],
+        "bounds": bounds_, "counts": counts, "value": None, "drops": drops,
+    }  # fmt: skip
+
+
+def map_of(*rows_: dict, known: tuple[str, ...] = (), n: int = 5):
+    table = SCHEMAS["dtrace"].table({k: [r[k] for r in rows_] for k in rows_[0]})
+    live = Live(Store(Path("nowhere")), clock=lambda: START + n)
+    live.add(Second(1, START, "collector", {"dtrace": table}))
+    grid = Grid(START, 1.0, n)
+    query = {"question": QUESTION, "host": ["ms2", "ma2"]}
+    return dtrace.dtrace_heat({"dtrace": live.recent("dtrace", grid)}, query, grid, known)
+
+
+def test_rows_are_the_true_buckets_of_the_host_that_tells_most() -> None:
+    fine = [0] * len(bounds(FINE))
+    fine[bounds(FINE).index(550_000)] = 4
+    data = map_of(answer(FINE, fine))
+    assert data.heat is not None
+    assert [round(b * 1e9) for b in data.heat.bounds] == [round(b) for b in bounds(FINE)]
+    assert data.heat.counts[0][[round(b * 1e9) for b in data.heat.bounds].index(550_000)] == 4
+    coarse = map_of(answer("quantize", histogram(b20=8)))
+    assert coarse.heat is not None
+    assert [round(b * 1e9) for b in coarse.heat.bounds[:3]] == [128, 256, 512], "powers of two, where nobody tells more"
+
+
+def test_coarse_buckets_lie_over_the_fine_rows_and_add_up() -> None:
+    data = map_of(answer(FINE, [0] * len(bounds(FINE))), answer("quantize", histogram(b20=8), host="ma2"))
+    assert data.heat is not None
+    column = data.heat.counts[0]
+    assert column.sum() == pytest.approx(8)
+    lower = np.array(data.heat.bounds) * 1e9
+    inside = np.flatnonzero(column)
+    assert len(inside) > 5
+    assert lower[inside[0]] <= 2**19 < lower[inside[0] + 1]
+    assert lower[inside[-1]] < 2**20 <= lower[inside[-1] + 1]
+
+
+def test_a_map_keeps_its_rows_from_column_to_column() -> None:
+    data = map_of(answer("quantize", histogram(b20=8)), known=("p50", f"rows:{FINE}", "drops"))
+    assert data.heat is not None
+    assert len(data.heat.bounds) == len(bounds(FINE))
+    assert f"rows:{FINE}" in [s.id for s in data.series]
+
+
+def test_records_lost_mark_their_column_once_per_host() -> None:
+    some = histogram(b20=1)
+    data = map_of(
+        answer("quantize", some, drops=30),
+        answer("quantize", some, drops=30),
+        answer("quantize", some, host="ma2", drops=5),
+        answer("quantize", some, second=START + 2),
+    )
+    lost = data.values[[s.id for s in data.series].index("drops")]
+    assert lost[0] == 35
+    assert np.isnan(lost[1:]).all()
+
+
+def test_utilisation_counts_each_disk_once_a_column() -> None:
+    table = SCHEMAS["disk_io"].table(
+        {
+            "time": [START * 10**6] * 4,
+            "host": ["ms2"] * 4,
+            "device": ["a", "b", "c", "d"],
+            "busy": [0.0, 0.12, 1.0, None],
+        }
+    )
+    live = Live(Store(Path("nowhere")), clock=lambda: START + 5)
+    live.add(Second(1, START - 60, "collector", {"disk_io": table}))
+    grid = Grid(START, 1.0, 3)
+    query = {"question": "disk_busy", "host": ["ms2"], "lit": ["c"], "lines": ["max"]}
+    data = dtrace.dtrace_heat({"disk_io": live.recent("disk_io", grid)}, query, grid, ())
+    assert data.heat is not None
+    n = len(data.heat.bounds)
+    found = {round(100 * data.heat.bounds[r]): int(v) for r, v in enumerate(data.heat.counts[0, :n]) if v}
+    assert found == {0: 1, 10: 1, 100: 1}
+    assert data.heat.counts[0, n:].sum() == 1
+    assert data.values[0, 0] == 1.0, "nothing is busier than all the time"
+    assert data.yscale == "linear"
+    said = VIEWS["dtrace_keys"](live, {"question": "disk_busy", "host": ["ms2"], "span": 5}, None)
+    assert {k["id"] for k in said["keys"]} == {"a", "b", "c"}
+    head = VIEWS["dtrace_head"](live, {"question": "disk_busy", "host": ["ms2"]}, None)
+    assert head["counted"], "nearly free, never started"
 
 
 # -- keys ----------------------------------------------------------------------------------------------------------
@@ -203,7 +297,7 @@ def test_keys_are_stacked_by_what_they_count_a_second(live: Live) -> None:
         query = {"question": "syscalls/by=syscall", "host": ["ms2", "ma2"]}
         where = {"question": [query["question"]], "host": query["host"]}
         data = dtrace.dtrace_stack({"dtrace": live.recent("dtrace", grid, where)}, query, grid, ())
-        assert [s.id for s in data.series] == ["read", "write"]
+        assert drawn(data) == ["read", "write"]
         np.testing.assert_allclose(data.values[0], 450)
         np.testing.assert_allclose(data.values[1], 100)
 
@@ -334,6 +428,114 @@ def test_the_page_opens_on_the_question_of_its_address(dashboard: Dashboard) -> 
     assert page.status == 200
     head = VIEWS["dtrace_head"](dashboard.live, {"question": "disk_io/by=nothing", "host": []}, None)
     assert "no field 'nothing'" in head["problem"]
+
+
+HOST = {
+    "name": "ms2", "up": True, "knows": True, "allowed": True, "state": "", "why": "", "lacks": "", "fix": "",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "why", "hint"),
+    [
+        ({}, "Nobody has asked for disk I/O", "Start asks"),
+        ({"state": "running"}, "first interval is not over", "end of each interval"),
+        ({"state": "asked"}, "Probes are being attached on ms2", "40 s"),
+        ({"knows": False, "lacks": "dtrace needs more privileges than this user has", "fix": "usermod -K x"},
+         "No dtrace on ms2: dtrace needs more privileges", "usermod -K x"),
+        ({"knows": False}, "No dtrace on ms2.", "another host"),
+        ({"allowed": False}, "does not allow disk_io on ms2", '[hosts.ms2] dtrace = ["disk_io", …]'),
+        ({"up": False, "lacks": "connection refused"}, "ms2 cannot be reached: connection refused", "in the history"),
+        ({"state": "refused", "why": 'disk_io is not allowed on ms2; to allow it: [hosts.ms2] dtrace = ["disk_io"]'},
+         "disk_io is not allowed on ms2", 'hosts.toml: [hosts.ms2] dtrace = ["disk_io"]'),
+        ({"state": "refused", "why": "4 programs are running on ms2 already (a, b, c, d); stop one first"},
+         "4 programs are running on ms2 already (a, b, c, d)", "Stop one first"),
+        ({"state": "refused", "why": "the host has no probe zfs:::x"}, "no probe zfs:::x", "Another metric"),
+        ({"state": "ended", "why": "the link dropped"}, "ended on ms2: the link dropped", "once the host is up"),
+        ({"state": "ended", "why": "its time of 600 s is over"}, "its time of 600 s is over", "longer time"),
+        ({"state": "ended", "why": "dtrace used 40% of a CPU (bound 25%)"}, "40% of a CPU", "Ask for less"),
+        ({"state": "ended", "why": "it dropped 2000 records a second (bound 1000)"}, "2000 records", "Ask for less"),
+    ],
+)  # fmt: skip
+def test_nothing_to_see_says_why_and_what_to_do(change: dict, why: str, hint: str) -> None:
+    said = dtrace.note(dtrace.asked(QUESTION), [HOST | change])
+    assert why in said[0]
+    assert hint in said[1]
+
+
+def test_no_host_and_a_past_that_nobody_asked_about() -> None:
+    assert "No host" in dtrace.note(dtrace.asked(QUESTION), [])[0]
+    assert "Ask now" in dtrace.note(dtrace.asked(QUESTION), [HOST], past=True)[1]
+
+
+def test_what_a_run_costs_who_asked_and_its_program(tmp_path: Path) -> None:
+    live = Live(Store(tmp_path), clock=lambda: START + 3.0)
+    t = [(START + 2) * 10**6]
+    frames = {
+        "links": SCHEMAS["links"].table({"time": t, "host": ["ms2"], "state": ["up"]}),
+        "dtrace_runs": SCHEMAS["dtrace_runs"].table(
+            {
+                "time": t, "host": ["ms2"], "question": [QUESTION], "state": ["running"], "who": ["page at ::1"],
+                "requests": ["r1"], "cpu": [0.009], "drops": [2.0], "rows": [10.0], "left": [500.0],
+            }
+        ),
+        "dtrace_programs": SCHEMAS["dtrace_programs"].table(
+            {"time": t * 2, "host": ["ms2", "ms2"], "question": [QUESTION, "syscalls"], "who": ["page at ::1"] * 2,
+             "program": ["io:::done { }", "syscall:::entry { }"]}
+        ),
+    }  # fmt: skip
+    live.add(Second(1, START + 2, "collector", frames))
+    head = VIEWS["dtrace_head"](
+        live, {"question": QUESTION, "host": ["ms2"], "up": ["syscalls/by=zone", "nonsense"]}, None
+    )
+    [host] = head["hosts"]
+    assert (host["state"], host["who"], host["cpu"], host["lost"]) == ("running", "page at ::1", 0.009, 2.0)
+    assert host["ends"] == START + 503
+    assert [u["sentence"] for u in head["up"]] == ["system calls broken down by zone"]
+    said = ask.follow({"do": "program", "question": QUESTION, "hosts": ["ms2"]}, live, Requests(tmp_path), "page")
+    assert said == {"programs": [{"host": "ms2", "time": START + 2, "who": "page at ::1", "text": "io:::done { }"}]}
+
+
+def test_the_past_tells_when_it_was_not_asked(tmp_path: Path) -> None:
+    with Writer(tmp_path) as writer:
+        t = [START * 10**6, (START + 60) * 10**6, START * 10**6]
+        texts = [
+            "D question started for 60 s",
+            "D question ended: its time of 60 s is over",
+            "D question started for 9 s",
+        ]
+        n = len(t)
+        table = SCHEMAS["events"].table(
+            {
+                "time": t, "host": ["ms2"] * n, "kind": ["dtrace"] * n, "object": [QUESTION, QUESTION, "syscalls"],
+                "text": texts,
+            }
+        )  # fmt: skip
+        writer.append(START + 60, {"events": table})
+        live = Live(Store(tmp_path), clock=lambda: START + 10**6)
+        query = {"question": QUESTION, "host": ["ms2"], "span": 300}
+        turns = VIEWS["dtrace_head"](live, query, START + 200.0)["turns"]
+    assert turns == [[START, "ms2", texts[0]], [START + 60, "ms2", texts[1]]]
+
+
+def test_hostile_keys_stay_values(tmp_path: Path) -> None:
+    hostile = ["<script>alert(1)</script>", "\"'&\u202egnirts", "x" * 5000, ""]
+    table = SCHEMAS["dtrace"].table(
+        {
+            "time": [START * 10**6] * 4, "host": ["ms2"] * 4, "question": [QUESTION] * 4,
+            "keys": [[k] for k in hostile],
+            "agg": ["quantize"] * 4, "bounds": ["quantize"] * 4, "counts": [histogram(b20=1)] * 4, "drops": [0.0] * 4,
+        }
+    )  # fmt: skip
+    live = Live(Store(tmp_path), clock=lambda: START + 3.0)
+    live.add(Second(1, START - 60, "collector", {"dtrace": table}))
+    said = VIEWS["dtrace_keys"](live, {"question": QUESTION, "host": ["ms2"], "span": 10}, None)
+    assert {k["values"][0] for k in said["keys"]} == set(hostile)
+    for key in hostile[:2]:
+        built = ask.build({"question": QUESTION, "fix": [["zone", "=", key]]})
+        assert [p.value for p in dtrace.parts_of(metrics.question(built["question"]).where)] == [key]
+    with pytest.raises(QuestionError, match="at most 200 bytes"):
+        ask.build({"question": QUESTION, "fix": [["zone", "=", "x" * 5000]]})
 
 
 def test_a_refusal_is_told_with_its_reason_on_each_host(tmp_path: Path) -> None:
