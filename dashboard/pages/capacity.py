@@ -23,7 +23,11 @@ def _box(title: str, sub: str, view: str, query: dict[str, Any], cls: str = "") 
 @page("/capacity", nav="Capacity")
 def capacity(url: Url) -> Page:
     p = chosen(url.live, url.query.get("pool"))
-    query: dict[str, Any] = dict(p.query) if p else {}
+    if p is None:
+        said = "No pool has a sample yet. Start a collector: zonescope collect hosts.toml. This page goes on by itself."
+        body = html.Div(html.P(said), className="zs-nothing")
+        return Page("Capacity", [body, view_shell("heard", {"of": "pools"})], ranged=False)
+    query: dict[str, Any] = dict(p.query)
     table = _box("All pools", "by nearest 80\u2009%, likely in 8 of 10 cases", "capacity_pools", {}, "zs-all-pools")
     retention = _box(
         "Snapshot retention, what if", "from bytes held by the snapshots there are", "capacity_retention", query
@@ -31,7 +35,7 @@ def capacity(url: Url) -> Page:
     arc = _box("ARC, starved?", "misses of the last 24 h that a larger one would have served", "capacity_arc", {})
     growth = panel_shell("pool_growth", query, height=420, cls="zs-no-legend zs-growth")
     return Page(
-        title=answer(p) if p else "Capacity",
+        title=answer(p),
         head=[view_shell("capacity_head", query)],
         body=[
             html.Div([growth, table], className="zs-capacity-top", **attrs(data_range=RANGE)),

@@ -7,6 +7,7 @@ from typing import Any
 
 from dashboard.live import Host, Live
 from dashboard.panels import Query, view
+from dashboard.panels.capacity import pools
 from dashboard.verdicts import ICONS, unreadable, verdicts
 from frames import units
 from frames.units import THIN
@@ -31,12 +32,15 @@ def host_head(live: Live, query: Query, at: float | None) -> dict[str, Any]:
 
 @view("heard")
 def heard(live: Live, query: Query, at: float | None) -> dict[str, Any]:
-    """{ready}: whether what a page waits for is there: `of` hosts, pairs or the host `name`; it is laid anew then."""
+    """{ready}: whether what a page waits for is there: `of` hosts, pairs, pools or the host `name`; it is laid anew
+    then."""
     of = query.get("of")
     if of == "host":
         return {"ready": str(query.get("name")) in live.hosts}
     if of == "pairs":
         return {"ready": any(f.startswith("pair:") for h in list(live.hosts.values()) for f in tuple(h.facts))}
+    if of == "pools":
+        return {"ready": bool(pools(live))}
     return {"ready": bool(live.hosts)}
 
 
