@@ -129,7 +129,7 @@
     const done = d.done.length ? d.done[d.done.length - 1][1] : 0;
     const when = d.eta ? `all copied between ${zs.hm(d.eta[0])} and ${zs.hm(d.eta[1])}` : d.why;
     const late = d.plan && d.eta ? (d.eta[0] > d.plan[1] ? `, ${zs.span(d.eta[0] - d.plan[1])} after the plan at the earliest` : d.eta[1] <= d.plan[1] ? ", within the plan" : ", the plan may hold") : "";
-    const said = `${gib(done)} of ${gib(d.total)}\u2009GiB; ${when}${late}`;
+    const said = `${gib(done)} of ${gib(d.total)}\u2009GiB${when ? `; ${when}` : ""}${late}`;
     zs.text(el.zsSaid, said);
     el.zsCanvas.setAttribute("aria-label", said);
     draw(el, d);

@@ -65,7 +65,10 @@ def began(live: Live, search: Search, now: float) -> Onset | None:
             where={k: list(v) for k, v in search.where.items()},
             columns=list(search.columns),
         )
-        found = _run(frame, search.bad) or found
+        again = _run(frame, search.bad)
+        # Where the history begins between two wide buckets, the narrow ones knew better.
+        if again and not (found and again.before and again.since > found.since - step):
+            found = again
         if found is None or not found.before:
             break
     return found

@@ -268,13 +268,16 @@ def night(live: Live, at: float | None = None) -> Night:
         newest = live.store.window("dataset_usage", end - EXACT, end + 1, where={"host": hosts}, columns=["used"])
         cut = newest["time"].min() if len(newest) else None
         if cut is not None:
-            frame = pd.concat([frame[frame["time"] < cut], newest], ignore_index=True)
+            step = pd.Timedelta(seconds=float(frame.attrs.get("step") or MINUTE))
+            frame = pd.concat([frame[frame["time"] + step <= cut], newest], ignore_index=True)
         gone = {h for h in hosts if at is None and (host := live.host(h)) and not host.up(now)}
         for pair in found_pairs:
             out[pair.index], copied = _of(pair, frame, end, gone)
             for times, used in copied:
                 # Between samples it has grown evenly; after the newest it is where it was last seen.
                 done += np.interp(grid, times, used, left=0.0)
+            heard = seconds(frame[frame["host"] == pair.target])
+            done[grid < heard.min(initial=np.inf)] = np.nan  # nothing is known of before, which is not that it was 0
     kept.clear()
     made = Night(out, grid, done)
     kept[at] = (now, made)
@@ -391,7 +394,7 @@ def migration_plan(live: Live, query: Query, at: float | None) -> dict[str, Any]
     eta, why = ends(every)
     begin = min([*began, *(b for b, _ in plans if b > now - BACK)], default=now - 3600)
     last = max([now + 1800, *(e for _, e in plans), *(s.eta[1] for s in every if s.eta and s.state == "sending")])
-    shown = (found.times >= begin - 900) & (found.times < now)
+    shown = (found.times >= begin - 900) & (found.times < now) & np.isfinite(found.done)
     times = np.append(found.times[shown], now)
     done = np.append(found.done[shown], sum(min(s.done or 0.0, s.total or 0.0) for s in every))
     thin = max(1, len(times) // 300)
@@ -485,7 +488,12 @@ def checks(live: Live, at: float | None = None) -> list[Check]:
         for r in (told[h].reasons if h in told else ())
         if r.state == "bad"
     ]
-    ill = [r.since for h in targets for r in (told[h].reasons if h in told else ()) if r.state == "bad" and r.since]
+    ill = [
+        r.since
+        for h in targets
+        for r in (told[h].reasons if h in told else ())
+        if r.state == "bad" and r.since and not r.before
+    ]
     out.append(
         Check(
             "Targets healthy",

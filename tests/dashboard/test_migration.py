@@ -177,3 +177,8 @@ def test_a_no_go_says_since_when(live: Live) -> None:
     assert head["verdict"] == "NO-GO"
     assert head["since"] == failed["All streams move"].since
     assert head["done"] / GIB == pytest.approx(410, rel=0.01)
+
+
+def test_bytes_before_the_first_sample_are_unknown_not_zero(live: Live) -> None:
+    first = migration_plan(live, {}, None)["done"][0][0]
+    assert first >= NOW - 7200 - 60
