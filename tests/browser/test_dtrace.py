@@ -262,6 +262,23 @@ def test_stacks_are_searched_zoomed_and_kept_in_the_address(open_page, demo, qui
     again = open_page(page.url.partition("/dtrace")[2])
     again.wait_for_selector(".zs-ancestor")
     assert again.locator(".zs-flame-search").input_value() == "^zfs`"
+    # Two clicks on the map of where in each second samples fell, in any order, choose the seconds that are shown.
+    ends = """() => { const p = zs.panels.get('p-dtrace-heat'); if (!p.heat || !p.geo || !p.newest()) return null;
+      const r = p.plot.getBoundingClientRect(), i = Math.round((p.newest() - p.start) / p.step) - 2;
+      if (i < 2 || !p.has(i) || !p.has(i - 2)) return null;
+      const at = (k) => [r.left + p.px(p.start + (k + 0.5) * p.step), p.start + k * p.step];
+      return [at(i), at(i - 2), r.top + p.geo.y + p.geo.h / 2]; }"""
+    page.wait_for_function(ends, timeout=60000)
+    page.evaluate("() => zs.pause(true)")
+    (late, t1), (early, t0), y = page.evaluate(ends)
+    page.mouse.click(late, y)
+    page.mouse.click(early, y)
+    page.wait_for_function("() => zs.flame.data.range && zs.flame.data.total > 0", timeout=30000)
+    assert page.evaluate("() => zs.dtrace.range") == [t0, t1 + 1]
+    assert "fr=" in page.url
+    page.mouse.click(late, y)
+    page.wait_for_function("() => !zs.flame.data.range", timeout=30000)
+    page.evaluate("() => zs.goLive()")
     page.locator(".zs-flame-tools button", has_text="Reset zoom").click()
     page.wait_for_function("() => !document.querySelector('.zs-ancestor')")
     page.locator(".zs-flame-tools button", has_text="Compare").click()

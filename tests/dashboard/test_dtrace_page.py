@@ -13,9 +13,10 @@ import pytest
 from collectors.dtrace import scripts
 from dashboard import ask
 from dashboard.live import Live
-from dashboard.panels import VIEWS, dtrace
+from dashboard.panels import PANELS, VIEWS, dtrace
 from dashboard.panels.data import Grid
 from dashboard.panels.tools import percentile
+from dashboard.push import Hub, Stream
 from frames import metrics
 from frames.questions import QuestionError
 from frames.requests import Requests
@@ -428,6 +429,24 @@ def test_the_page_opens_on_the_question_of_its_address(dashboard: Dashboard) -> 
     assert page.status == 200
     head = VIEWS["dtrace_head"](dashboard.live, {"question": "disk_io/by=nothing", "host": []}, None)
     assert "no field 'nothing'" in head["problem"]
+
+
+def test_the_first_answer_of_each_host_is_told_at_once_and_the_next_ones_are_not() -> None:
+    live = Live(Store(Path("nowhere")), clock=lambda: START + 1)
+    hub = Hub(live)
+
+    def answered(second: int, host: str) -> bool:
+        row = answer("quantize", histogram(b20=1), host=host, second=second)
+        live.add(Second(1, second, "collector", {"dtrace": SCHEMAS["dtrace"].table({k: [v] for k, v in row.items()})}))
+        return hub._first_answer()
+
+    assert not answered(START - 2, "ma2"), "nobody looks"
+    query = {"question": QUESTION, "host": ["ms2", "om1"]}
+    hub.streams[("dtrace_heat", "", 1.0)] = Stream(PANELS["dtrace_heat"], query, 1.0)
+    assert answered(START, "ms2")
+    assert not answered(START + 1, "ms2")
+    assert answered(START + 1, "om1")
+    hub.close()
 
 
 HOST = {
