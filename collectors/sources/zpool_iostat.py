@@ -382,7 +382,7 @@ class IostatParser:
             if name in _PLAIN:
                 out[name] = [v for v, _ in cells]
         out["bytes_step"] = [
-            (w if (w[0] or 0) > (r[0] or 0) else r)[1]
+            max(r, w, key=lambda n: (n[0] or 0, n[1] or 0))[1]  # 2T is exact, 2.00T is not
             for r, w in zip(columns["read_bytes"], columns["write_bytes"], strict=True)
         ]
         if since_boot:

@@ -106,6 +106,11 @@ def test_rounding_travels_with_the_value() -> None:
     assert pd.isna(row["bytes_step"]), "12K is printed for an even multiple only: exact"
 
 
+def test_the_coarser_of_two_equal_bandwidths_tells_the_step() -> None:
+    rows = "data  1G  2G  1  2  2T  2.00T\nmore  1G  2G  1  2  2.00T  2T\n"
+    assert frame(HEADING + rows + RULE)["bytes_step"].tolist() == [2**40 / 100, 2**40 / 100]
+
+
 def test_pools_named_like_keywords() -> None:
     text = HEADING
     for pool in ("logs", "mirror", "pool", "cache"):
