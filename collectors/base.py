@@ -72,7 +72,7 @@ class Variant:
 
     `command(ctx)` is a POSIX sh command (no bashisms; Solaris 10's /bin/sh is a Bourne shell: no $(…), no
     arithmetic) that streams until it is killed. `probe` is a quick sh command that exits 0 where the variant
-    works; `fix` is what an operator must do where it does not.
+    works; `fix` is what an operator must do where it does not. `tool` names what runs, where `name` does not.
     """
 
     name: str
@@ -81,6 +81,7 @@ class Variant:
     parser: Callable[[Context], Parser]
     probe: str
     fix: str
+    tool: str = ""
 
 
 @dataclass(frozen=True, slots=True)

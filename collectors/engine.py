@@ -446,6 +446,7 @@ class Engine:
         now["title"] = (probe.title(facts.facts), "")
         now["sources"] = (",".join(facts.chosen), "")
         now["dtrace"] = (",".join(run.host.dtrace), "")
+        now |= {f"tool:{source}": (v.tool or v.name, "") for source, v in facts.chosen.items()}
         if run.host.model:
             now["model"] = (run.host.model, "")
         for m in facts.missing:

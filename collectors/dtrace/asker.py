@@ -34,7 +34,7 @@ from collectors.dtrace import host as host_
 from collectors.dtrace.cost import Counted
 from collectors.dtrace.door import Door, Policy, Refused, Run
 from collectors.dtrace.framing import FrameParser
-from collectors.links import Link, LinkError, Running, Sink
+from collectors.links import Limits, Link, LinkError, Running, Sink
 from collectors.sources.dtrace import SOURCE, STANDING, recorded_as, standing_program
 from collectors.stamp import Ticks
 from frames.requests import Request, RequestError, Requests
@@ -44,6 +44,8 @@ log = structlog.get_logger("collector")
 
 REST = 600.0
 """Seconds that the standing question stays away from a host after it has passed a bound there."""
+LINES = 60_000
+"""Lines a second that an answer may have: all keys of an interval come in one burst, a histogram in some 20 lines."""
 Tell = Callable[[str, float, list[str]], None]
 
 
@@ -270,7 +272,9 @@ class Asker:
             engine.soon(lambda: self._closed(engine, live, status, why))
 
         try:
-            live.running = host.link.start(run.command, Sink(lines, errors, closed))
+            live.running = host.link.start(
+                run.command, Sink(lines, errors, closed), limits=Limits(lines_per_second=LINES)
+            )
         except LinkError as e:
             del self._live[run.id]
             self.door.forget(run)

@@ -203,6 +203,7 @@ SOURCE = Source(
             parser=lambda ctx: Arcstats(ctx, KSTAT),
             probe="kstat zfs:0:arcstats | grep size",
             fix="load ZFS (zpool list) and give the user kstat(1M), which every user may run",
+            tool="kstat",
         ),
         Variant(
             name="procfs",
@@ -211,6 +212,7 @@ SOURCE = Source(
             parser=lambda ctx: Arcstats(ctx, PROCFS),
             probe="test -r /proc/spl/kstat/zfs/arcstats",
             fix="load the OpenZFS module: modprobe zfs",
+            tool="/proc/spl",
         ),
         Variant(
             name="sysctl",

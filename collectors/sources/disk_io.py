@@ -35,6 +35,7 @@ SOURCE = Source(
             parser=Iostat,
             probe="iostat -xn 1 1",
             fix=SOLARIS_FIX,
+            tool="iostat",
         ),
         Variant(
             name="diskstats",
@@ -46,6 +47,7 @@ SOURCE = Source(
             parser=Diskstats,
             probe="test -r /proc/diskstats",
             fix="mount /proc",
+            tool="/proc/diskstats",
         ),
         Variant(
             name="sysstat",
@@ -54,6 +56,7 @@ SOURCE = Source(
             parser=Sysstat,
             probe="iostat -dxk 1 1",
             fix="mount /proc, or install sysstat",
+            tool="iostat",
         ),
         Variant(
             name="iostat-bsd",
@@ -62,6 +65,7 @@ SOURCE = Source(
             parser=Iostat,
             probe="iostat -x -d -c 1",
             fix="install the base system's iostat; every user may run it",
+            tool="iostat",
         ),
     ),
 )

@@ -23,6 +23,7 @@ SOURCE = Source(
             parser=solaris.Zones,
             probe="type prstat && kstat -p unix:0:system_misc:snaptime",
             fix="install SUNWcsu (prstat, kstat) and SUNWzoneu (zoneadm); every user may run them",
+            tool="prstat, kstat",
         ),
         Variant(
             name="kstats",
@@ -31,6 +32,7 @@ SOURCE = Source(
             parser=solaris.Zones,
             probe="type prstat && kstat -p zones:0::nsec_user | grep nsec",
             fix="run zonescope in the global zone; every user may run kstat and prstat there",
+            tool="kstat, prstat",
         ),
         Variant(
             name="zonestat",
@@ -63,6 +65,7 @@ SOURCE = Source(
             parser=jails.Jails,
             probe="jls && sysctl -n kern.racct.enable",
             fix="set kern.racct.enable=1 in /boot/loader.conf and reboot, for use and limits of jails",
+            tool="jls, rctl",
         ),
     ),
 )

@@ -30,11 +30,18 @@ def first(live: Live) -> str:
     return host_path(found[0][0]) if found else "/host/"
 
 
+def tool(live: Live, name: str, source: str, seconds: int = 1) -> str | None:
+    """What the panels of a source say of its origin on this host: 'jls, rctl, 1 s'; None where nobody has told."""
+    found = live.hosts[name].facts.get(f"tool:{source}")
+    return f"{found.value}, {seconds} s" if found and found.value else None
+
+
 def latency_source(live: Live, name: str) -> tuple[str, str, str]:
     """(source, subtitle, cost) of the latency panel by what the host gives."""
     for table, *what in LATENCY:
         if live.newest([table], [name]) is not None:
-            return what[0], what[1], what[2]
+            own = tool(live, name, table) if table == "disk_io" else None
+            return own or what[0], what[1], what[2]
     return LATENCY[0][1:]
 
 
@@ -79,11 +86,12 @@ def host(url: Url) -> Page:
     left = [
         panel_shell("disk_latency", query, height=275, source=source, subtitle=subtitle, cost=cost),
         panel_shell("pool_io", query, height=178, cls="zs-not-phone"),
-        panel_shell("arc", query, height=145, cls="zs-not-phone"),
+        panel_shell("arc", query, height=145, source=tool(url.live, name, "arcstats"), cls="zs-not-phone"),
     ]
+    zones = tool(url.live, name, "zone_usage")
     right = [
-        panel_shell("zones_cpu", query, height=lanes),
-        panel_shell("zones_memory", query, height=lanes, cls="zs-not-phone"),
+        panel_shell("zones_cpu", query, height=lanes, source=zones),
+        panel_shell("zones_memory", query, height=lanes, source=zones, cls="zs-not-phone"),
     ]
     return Page(
         title=name,

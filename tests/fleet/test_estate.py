@@ -143,3 +143,11 @@ class TestAHost:
 def test_no_line_of_any_system_was_refused(seen: Seen) -> None:
     health = pd.concat([seen.store.rows("source_health", h) for h in HOSTS])
     assert health["errors"].sum() == 0, health[health["errors"] > 0][["host", "source", "why"]].to_string()
+
+
+def test_every_host_says_what_its_rows_come_from(seen: Seen) -> None:
+    told = pd.concat([seen.store.rows("host_facts", h) for h in HOSTS])
+    zones = told[told["fact"] == "tool:zone_usage"].set_index("host")["value"].to_dict()
+    assert zones == {
+        "ms2": "prstat, kstat", "so1": "zonestat", "om1": "kstat, prstat", "bk1": "cgroups", "fb1": "jls, rctl"
+    }  # fmt: skip
