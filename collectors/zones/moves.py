@@ -79,10 +79,13 @@ class Moves:
             for key in [k for k in self._both if k[1] == pair and k not in both]:
                 del self._both[key]
                 self._told.discard(key)
-            for key in sorted(both, key=lambda k: k[0]):
-                if at - self._both.setdefault(key, at) >= SETTLED and key not in self._told:
-                    self._told.add(key)
-                    out.append((host, key[0], "bad", f"zone {key[0]} runs on {host} and on {other} at once"))
+            settled = {key for key in both if at - self._both.setdefault(key, at) >= SETTLED} - self._told
+            if settled:
+                self._told |= settled
+                zones = sorted(zone for zone, _ in settled)
+                who = f"zone {zones[0]} runs" if len(zones) == 1 else f"zones {', '.join(zones)} run"
+                # Hosts that are built alike may well run the same names: a warning, and one for all of them.
+                out.append((host, zones[0], "warn", f"{who} on {host} and on {other} at once"))
         return out
 
 

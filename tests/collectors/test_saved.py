@@ -29,10 +29,10 @@ errors: No known data errors
 
 
 def test_the_variant_that_reads_it_is_found() -> None:
-    procfs = (RECORDED / "arcstats" / "linux-openzfs-2.4.4.txt").read_text()
-    saved = read(load()["arcstats"], procfs)
-    assert (saved.variant, saved.os, saved.complaints) == ("procfs", "linux", [])
-    assert list(saved.frames) == ["arcstats"]
+    jails = (RECORDED / "zone_usage" / "freebsd-jails.txt").read_text()
+    saved = read(load()["zone_usage"], jails)
+    assert (saved.variant, saved.os, saved.complaints) == ("jails", "freebsd", [])
+    assert len(saved.frames["zone_usage"]) == 4
 
 
 def test_a_variant_that_a_system_has_not_is_named_with_those_there_are() -> None:
@@ -52,7 +52,7 @@ def test_reading_goes_on_after_a_line_that_cannot_be_read() -> None:
 
 
 def test_dtrace_in_its_default_layout() -> None:
-    saved = read(load()["dtrace"], "\n\n  bash                                                     12\n")
+    saved = read(load()["dtrace"], f"\n\n  {'bash':<50}{12:>17}\n")
     assert saved.variant == "default layout"
     row = saved.frames["dtrace"].iloc[0]
     assert (list(row["keys"]), row["value"]) == (["bash"], 12)

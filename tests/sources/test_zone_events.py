@@ -281,7 +281,16 @@ def test_a_zone_that_runs_on_both_hosts_is_told_once_it_is_sure() -> None:
     for t in range(40):
         said += moves.see("ma2", usage("global", "mail3", "web"), float(t))
         said += moves.see("ms2", usage("global", "mail3"), float(t))
-    assert said == [("ma2", "mail3", "bad", "zone mail3 runs on ma2 and on ms2 at once")]
+    assert said == [("ma2", "mail3", "warn", "zone mail3 runs on ma2 and on ms2 at once")]
+
+
+def test_several_such_zones_are_one_warning() -> None:
+    moves = Moves([("ma2", "ms2")])
+    said = []
+    for t in range(40):
+        said += moves.see("ma2", usage("mail3", "mail4"), float(t))
+        said += moves.see("ms2", usage("mail4", "mail3"), float(t))
+    assert said == [("ma2", "mail3", "warn", "zones mail3, mail4 run on ma2 and on ms2 at once")]
 
 
 def test_rows_that_come_late_and_a_host_that_is_away_are_no_twins() -> None:
