@@ -22,7 +22,7 @@ from dashboard.panels.data import Grid, PanelData, Series, number
 from dashboard.panels.tools import one, seconds
 from dashboard.verdicts import reasons_at, verdicts
 from frames import units
-from frames.schemas import to_pandas
+from frames.schemas import SCHEMAS, to_pandas
 
 State = Literal["stalled", "stale", "sending", "waiting", "done"]
 ORDER: tuple[State, ...] = ("stalled", "stale", "sending", "waiting", "done")
@@ -271,8 +271,9 @@ def night(live: Live, at: float | None = None) -> Night:
             step = pd.Timedelta(seconds=float(frame.attrs.get("step") or MINUTE))
             frame = pd.concat([frame[frame["time"] + step <= cut], newest], ignore_index=True)
         gone = {h for h in hosts if at is None and (host := live.host(h)) and not host.up(now)}
+        running = _receives(live, hosts, at)
         for pair in found_pairs:
-            out[pair.index], copied = _of(pair, frame, end, gone)
+            out[pair.index], copied = _of(pair, frame, end, gone, running)
             for times, used in copied:
                 # Between samples it has grown evenly; after the newest it is where it was last seen.
                 done += np.interp(grid, times, used, left=0.0)
@@ -304,7 +305,21 @@ Copied = list[tuple[np.ndarray, np.ndarray]]
 """Of each dataset: epoch seconds, bytes on the target, of its source at most."""
 
 
-def _of(pair: Pair, frame: pd.DataFrame, now: float, gone: set[str]) -> tuple[list[Stream], Copied]:
+def _receives(live: Live, hosts: list[str], at: float | None) -> set[tuple[str, str]]:
+    """(host, dataset) of every `zfs receive` under way."""
+    where = {"host": hosts}
+    within = 4 * SCHEMAS["transfers"].every
+    if at is None:
+        rows = live.latest("transfers", within=within, where=where)
+    else:
+        rows = live.store.window("transfers", at - within, at + 1, where=where).groupby(["host", "stream"]).tail(1)
+    mine = rows[(rows["kind"] == "zfs_receive") & (rows["state"] == "running")]
+    return {(h, d) for h, d in zip(mine["host"], mine["dataset"], strict=True) if isinstance(d, str)}
+
+
+def _of(
+    pair: Pair, frame: pd.DataFrame, now: float, gone: set[str], running: set[tuple[str, str]]
+) -> tuple[list[Stream], Copied]:
     at_source = frame[frame["host"] == pair.source].sort_values("time")
     at_target = frame[frame["host"] == pair.target].sort_values("time")
     names = pair.datasets or tuple(
@@ -320,6 +335,9 @@ def _of(pair: Pair, frame: pd.DataFrame, now: float, gone: set[str]) -> tuple[li
         s = progress(times, used, total, now, short)
         if total and len(used):
             copied.append((times, np.minimum(used, total)))
+        if s.state == "done" and (pair.target, pair.on_target(dataset)) in running:
+            # As large as its source, which is not that all of it is there: the source's size is of a minute ago.
+            s = replace(s, state="sending", why="its receive still runs")
         silent = [h for h in (pair.source, pair.target) if h in gone]
         if silent and s.state != "done":
             s = replace(s, state="stale", why=f"{silent[0]} is silent")
@@ -329,7 +347,9 @@ def _of(pair: Pair, frame: pd.DataFrame, now: float, gone: set[str]) -> tuple[li
 
 def _wire(s: Stream, now: float) -> dict[str, Any]:
     note = ""
-    if s.state == "stalled" or (s.state == "sending" and not s.eta):
+    if s.state == "sending" and s.why:
+        note = s.why
+    elif s.state == "stalled" or (s.state == "sending" and not s.eta):
         note = f"0 bytes for {units.span(s.still)}"
     elif s.state == "stale":
         note = s.why
@@ -418,6 +438,8 @@ def ends(every: list[Stream]) -> tuple[tuple[float, float] | None, str]:
     stuck = [s for s in every if s.state in ("stalled", "stale")]
     if stuck:
         return None, f"no ETA while {stuck[0].name} {'stalls' if stuck[0].state == 'stalled' else 'is stale'}"
+    if running := [s for s in every if s.state == "sending" and s.why]:
+        return None, f"no ETA while the receive of {running[0].name} runs"
     if waiting := [s for s in every if s.state == "waiting"]:
         return None, f"no ETA before {waiting[0].name} begins"
     etas = [s.eta for s in every if s.state == "sending" and s.eta]

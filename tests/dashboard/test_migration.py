@@ -21,7 +21,9 @@ from dashboard.panels.migration import (
     progress,
     worst_first,
 )
+from frames.schemas import SCHEMAS
 from frames.store import Store, Writer
+from frames.tail import Second
 
 GIB = float(1 << 30)
 NOW = 1_795_000_000.0
@@ -182,3 +184,34 @@ def test_a_no_go_says_since_when(live: Live) -> None:
 def test_bytes_before_the_first_sample_are_unknown_not_zero(live: Live) -> None:
     first = migration_plan(live, {}, None)["done"][0][0]
     assert first >= NOW - 7200 - 60
+
+
+@pytest.mark.parametrize(("said", "expected"), [("running", "sending"), ("done", "done")])
+@pytest.mark.parametrize("at", [None, NOW], ids=["live", "past"])
+def test_a_copy_as_large_as_its_source_is_not_done_while_its_receive_runs(
+    tmp_path: Path, said: str, expected: str, at: float | None
+) -> None:
+    times, used = series(60, 50e6, still=120.0)
+    stamps = pd.to_datetime(times, unit="s", utc=True)
+    usage = [
+        pd.DataFrame({"time": stamps, "host": host, "dataset": "mail/mail3", "used": held})
+        for host, held in (("ma2", used[-1]), ("ms2", used))
+    ]
+    stream = {"time": stamps[-1:], "host": "ms2", "stream": "receive mail/mail3", "kind": "zfs_receive"}
+    frames = {
+        "dataset_usage": pd.concat(usage),
+        "transfers": pd.DataFrame({**stream, "dataset": "mail/mail3", "state": said}),
+    }
+    with Writer(tmp_path) as writer:
+        writer.append(int(NOW), frames)
+    live = Live(Store(tmp_path), clock=lambda: NOW)
+    live.add(Second(1, int(NOW), "collector", {t: SCHEMAS[t].check(f) for t, f in frames.items()}))
+    live.hosts["ma2"].facts["pair:0"] = Fact(
+        json.dumps({"name": "", "source": "ma2", "target": "ms2", "source_pool": "mail", "target_pool": "mail",
+                    "datasets": ["mail/mail3"]})
+    )  # fmt: skip
+    (s,) = night(live, at).streams[0]
+    assert s.state == expected
+    assert ends([s]) == (
+        (None, "no ETA while the receive of mail3 runs") if said == "running" else (None, "all copied")
+    )
