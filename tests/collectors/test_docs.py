@@ -23,3 +23,13 @@ def test_the_example_is_valid(tmp_path):
     path = tmp_path / "hosts.toml"
     path.write_text(example[1])
     assert set(load(path, sources()).hosts) == {"ms2", "ma2"}
+
+
+def options_in_code():
+    code = "".join(p.read_text() for p in sorted((ROOT / "collectors").rglob("*.py")))
+    return sorted(set(re.findall(r'"option:(\w+)"', code)) - {"dtrace"})  # a key of its own
+
+
+@pytest.mark.parametrize("option", options_in_code())
+def test_every_option_of_a_source_is_documented(option):
+    assert re.search(rf"^\| `{option}` \|", TEXT, re.MULTILINE)
