@@ -113,8 +113,16 @@ def sunssh(folder: Path) -> Iterator[LinkOptions]:
         child = await asyncio.create_subprocess_exec(
             "/bin/sh", "-c", process.command or "", stdin=-1, stdout=-1, stderr=-1, start_new_session=True
         )
-        await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
+        await process.redirect(stdin=child.stdin)
+        # To their ends before the exit is told: a redirected output would be cut by it.
+        await asyncio.gather(pump(child.stdout, process.stdout), pump(child.stderr, process.stderr))
         process.exit(await child.wait())
+
+    async def pump(source: asyncio.StreamReader | None, to: asyncssh.SSHWriter[bytes]) -> None:
+        assert source
+        with contextlib.suppress(OSError):  # the client has gone
+            while data := await source.read(65536):
+                to.write(data)
 
     async def listen() -> asyncssh.SSHAcceptor:
         return await asyncssh.listen(
