@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from fleet.formats.human import printed
 from fleet.formats.zpool import datasets, scan_lines, scan_of
 from fleet.live import SWAP, Live
 from fleet.model import Block, HostModel, Row, models
@@ -318,13 +319,15 @@ def _datasets(past: Past, times: Sequence[int], snapshots: bool) -> pa.Table | N
                         "refer": d.refer,
                     }
                 else:
-                    row |= {
-                        "dataset": d.name, "type": d.type, "used": d.used, "avail": d.avail, "refer": d.refer,
-                        "used_by_snapshots": d.snapshots if exact else None,
-                        "used_by_dataset": d.refer if exact else None,
-                        "used_by_children": max(d.used - d.refer - d.snapshots, 0.0) if exact else None,
-                        "mountpoint": d.mountpoint,
-                    }  # fmt: skip
+                    sizes = {"used": d.used, "avail": d.avail, "refer": d.refer}
+                    if exact:
+                        sizes |= {"used_by_snapshots": d.snapshots, "used_by_dataset": d.refer}
+                        sizes["used_by_children"] = max(d.used - d.refer - d.snapshots, 0.0)
+                    else:
+                        row |= dict.fromkeys(("used_by_snapshots", "used_by_dataset", "used_by_children"))
+                    if m.host.system == "solaris10":  # its zfs list has no -p
+                        sizes = {name: printed(size) for name, size in sizes.items()}
+                    row |= {"dataset": d.name, "type": d.type, **sizes, "mountpoint": d.mountpoint}
                 for k, v in row.items():
                     rows.setdefault(k, []).append(v)
     return _stamped(rows)

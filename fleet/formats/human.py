@@ -21,6 +21,13 @@ def nicenum(value: float) -> str:
     return f"{scaled:.0f}{_UNITS[index]}"
 
 
+def printed(value: float) -> float:
+    """What is left of a number once `nicenum` has printed it."""
+    text = nicenum(value)
+    unit = _UNITS.find(text[-1])
+    return float(text[:-1]) * 1024**unit if unit > 0 else float(text)
+
+
 def prstat_size(value: float) -> str:
     """As prstat's Format_size: K up to 9999, then M, then G."""
     k = value / 1024

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fleet.formats.human import printed
 from fleet.formats.zpool import datasets
 from fleet.live import rates
 from fleet.model import HostModel
@@ -278,3 +279,9 @@ def test_a_model_is_needed_only_once_for_all_tools():
     a = run(m, "kstat -p sd:0:sd0:nread")[1].split("\t")[1]
     b = run(m, "kstat -p sd:0:sd0:nread")[1].split("\t")[1]
     assert a == b
+
+
+def test_what_is_printed_is_left() -> None:
+    assert [printed(v) for v in (0, 1023, 1024, 171.6486 * 2**30, 1.37 * 2**20)] == [
+        0, 1023, 1024, 172 * 2**30, 1.37 * 2**20
+    ]  # fmt: skip
