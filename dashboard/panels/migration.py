@@ -313,7 +313,7 @@ def _receives(live: Live, hosts: list[str], at: float | None) -> set[tuple[str, 
         rows = live.latest("transfers", within=within, where=where)
     else:
         rows = live.store.window("transfers", at - within, at + 1, where=where).groupby(["host", "stream"]).tail(1)
-    mine = rows[(rows["kind"] == "zfs_receive") & (rows["state"] == "running")]
+    mine = rows[(rows["kind"] == "zfs_receive") & rows["state"].isin(["running", "stalled"])]
     return {(h, d) for h, d in zip(mine["host"], mine["dataset"], strict=True) if isinstance(d, str)}
 
 
