@@ -12,7 +12,7 @@ import pyarrow as pa
 from collectors.base import OS, ParseError, Source, Variant, parse_text
 from collectors.dtrace import layout
 
-COMMAND = "saved"
+HOST = "saved"
 """What stands for the host, which a saved text does not name."""
 
 
@@ -61,7 +61,7 @@ def read(
     if not best.rows and source.name == "dtrace":
         answer = layout.parse(text)
         complaints = [f"dtrace: {why}" for why in answer.complaints]
-        return Saved("default layout", best.os, {"dtrace": answer.frame("saved", COMMAND, at)}, complaints)
+        return Saved("default layout", best.os, {"dtrace": answer.frame("saved", HOST, at)}, complaints)
     return best
 
 
@@ -71,7 +71,7 @@ def _try(variant: Variant, os: OS, text: str, interval: float, at: float) -> Sav
     def complain(e: ParseError) -> None:
         out.complaints.append(str(e))
 
-    out.frames = parse_text(variant, text, os=os, host=COMMAND, interval=interval, at=at, complain=complain)
+    out.frames = parse_text(variant, text, os=os, host=HOST, interval=interval, at=at, complain=complain)
     return out
 
 

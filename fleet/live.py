@@ -160,6 +160,19 @@ class Counters:
         return dict(zip(self.arc_names, self["arc"].tolist(), strict=True))
 
 
+def disk_rates(live: Live, t: float, before: float | None) -> tuple[Floats, Floats, Floats, Floats]:
+    """Operations, bytes, requests under way and time busy of each disk between two moments; since boot without
+    `before`, as the first report of an iostat."""
+    now = live.counters(t)
+    names = ("disk_ops", "disk_bytes", "disk_actv", "disk_busy")
+    if before is None:
+        ops, size, actv, busy = (now[name] / (t - live.model.boot) for name in names)
+    else:
+        then = live.counters(before)
+        ops, size, actv, busy = (rates(then, now, name, t - before) for name in names)
+    return ops, size, actv, busy
+
+
 def rates(before: Counters, after: Counters, name: str, seconds: float) -> Floats:
     """What happened a second between two moments."""
     part = after.slices[name]

@@ -7,7 +7,7 @@ import time
 from fleet.files import ARC_NAMES, arc_values
 from fleet.formats.tool import Make, Tool, UsageError, once
 from fleet.formats.zpool import options
-from fleet.live import SWAP, Live, rates
+from fleet.live import SWAP, Live, disk_rates
 from fleet.model import PAGE
 from fleet.site import GIB
 
@@ -79,15 +79,7 @@ def iostat(live: Live, args: list[str]) -> Tool:
     count = int(opts.get("c", 0) or 0) or (0 if interval else 1)
 
     def report(t: float, before: float | None) -> str:
-        now = live.counters(t)
-        if before is None:
-            seconds = t - live.model.boot
-            ops, size, actv, busy = (now[x] / seconds for x in ("disk_ops", "disk_bytes", "disk_actv", "disk_busy"))
-        else:
-            then, seconds = live.counters(before), t - before
-            ops, size, actv, busy = (
-                rates(then, now, x, seconds) for x in ("disk_ops", "disk_bytes", "disk_actv", "disk_busy")
-            )
+        ops, size, actv, busy = disk_rates(live, t, before)
         out = [
             "                        extended device statistics  \n",
             "device       r/s     w/s     kr/s     kw/s  ms/r  ms/w  ms/o  ms/t qlen  %b  \n",

@@ -7,7 +7,7 @@ import time
 from fleet.formats.human import percent, prstat_size, prstat_time
 from fleet.formats.tool import Tool, UsageError, once, stamp, timing
 from fleet.formats.zpool import options
-from fleet.live import Live, rates
+from fleet.live import Live, disk_rates, rates
 from fleet.site import GIB
 
 ZONE_COLUMN = 28
@@ -123,15 +123,7 @@ def iostat(live: Live, args: list[str]) -> Tool:
     unit = "M" if "M" in opts else "k"
 
     def report(t: float, before: float | None) -> str:
-        now = live.counters(t)
-        if before is None:
-            seconds = t - live.model.boot
-            ops, size, actv, busy = (now[x] / seconds for x in ("disk_ops", "disk_bytes", "disk_actv", "disk_busy"))
-        else:
-            then, seconds = live.counters(before), t - before
-            ops, size, actv, busy = (
-                rates(then, now, x, seconds) for x in ("disk_ops", "disk_bytes", "disk_actv", "disk_busy")
-            )
+        ops, size, actv, busy = disk_rates(live, t, before)
         out = [stamp(opts.get("T", ""), t)]
         out.append(
             "extended device statistics\n"
