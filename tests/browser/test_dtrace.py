@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fleet.control import ask
+from tests.sshd import wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -52,13 +52,6 @@ def demo(chromium, tmp_path_factory) -> Iterator[Demo]:
             yield Demo(folder, url.rstrip("/"))
         finally:
             process.terminate()
-
-
-def wait_for(truth: Callable[[], object], what: str, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not truth():
-        assert time.monotonic() < end, what
-        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -164,7 +157,7 @@ def test_three_hosts_answer_two_drill_downs_follow_and_stop_leaves_no_process(op
     # Stop ends this graph's question and those of the graphs over it.
     page.locator(".zs-dtrace-go").click()
     settle(page, "Not running")
-    wait_for(lambda: demo.sessions() == quiet, f"left on the hosts: {demo.sessions()} against {quiet}")
+    wait_for(lambda: demo.sessions() == quiet, f"left on the hosts: {demo.sessions()} against {quiet}", 60)
     assert page.locator(".zs-dtrace-host", has_text="ended: stopped by page").count() == 3
 
     # The answer is kept, and Back shows the ones before.
@@ -286,7 +279,7 @@ def test_stacks_are_searched_zoomed_and_kept_in_the_address(open_page, demo, qui
     page.wait_for_function("() => zs.flame.data.base && zs.flame.data.before > 0", timeout=30000)
     assert "base=" in page.url
     page.locator(".zs-dtrace-go").click()
-    wait_for(lambda: demo.sessions() == quiet, "left on the hosts")
+    wait_for(lambda: demo.sessions() == quiet, "left on the hosts", 60)
 
 
 def test_a_page_that_nobody_looks_at_asks_for_nothing(open_page) -> None:

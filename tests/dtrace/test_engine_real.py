@@ -293,10 +293,9 @@ def test_no_more_than_allowed_run_at_once_however_they_race(tmp_path: Path) -> N
         estate.started(again)
 
 
+@real.needed
 def test_the_first_column_comes_soon(tmp_path: Path, sshd: Sshd, capsys: pytest.CaptureFixture[str]) -> None:
     """No bar: a machine that tests is busy. Printed for the reader."""
-    if not real.DTRACE:
-        pytest.skip("no real dtrace")
     with Estate(tmp_path, sshd) as estate, contextlib.closing(estate.store()) as store:
         began = time.time()
         estate.started(estate.ask("disk_io/by=latency"))

@@ -16,6 +16,7 @@ import pytest
 
 from collectors.base import Batch, Context, Source
 from collectors.sources import zfs_list, zpool_iostat, zpool_list, zpool_status
+from tests.sshd import wait_for
 from tests.zfsfuse import Zfs, zfs
 
 __all__ = ["zfs"]
@@ -129,6 +130,12 @@ def wait_for_pools(batches: Queue[tuple[float, Batch]], pools: set[str]) -> bool
     return False
 
 
+def _seconds(zfs: Zfs, name: str, n: int) -> list[str]:
+    """The pool's lines of `n` seconds; the mean since boot is left out."""
+    lines = zfs.run("zpool", "iostat", name, "1", str(n + 1)).splitlines()
+    return [line for line in lines if line.split()[:1] == [name]][1:]
+
+
 def test_iostat_through_every_hot_change(zfs: Zfs) -> None:
     """Each change shows within seconds, and none makes a rate: nothing is written but the changes themselves."""
     zfs.close()
@@ -136,7 +143,8 @@ def test_iostat_through_every_hot_change(zfs: Zfs) -> None:
     name, mount = zfs.pool(a)
     (mount / "data").write_bytes(os.urandom(40 << 20))
     zfs.run("sync")
-    time.sleep(6)  # past the transaction group that the data went with
+    # Past the transaction group that the data went with: six seconds without a write.
+    wait_for(lambda: {line.split()[4] for line in _seconds(zfs, name, 6)} == {"0"}, "the pool rests", 60)
     steps: list[tuple[tuple[str, ...], set[str]]] = [
         (("attach", "-f", name, a, b), {f"mirror-0/{a}", f"mirror-0/{b}"}),
         (("add", "-f", name, "log", c), {c}),
