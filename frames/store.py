@@ -295,24 +295,28 @@ class Store:
         return names
 
     def _parts(self, schema: Schema, level: Level, has_spool: bool) -> list[Part]:
-        """Where rows for `level` lie; the spool is the frame registered as ``spool``."""
-        parts = []
-        mark = "coalesce((SELECT max(seq) FROM lake.mark), 0)" if self._attached else "0"
+        """Where rows for `level` lie; the spool is the frame registered as ``spool``, read before this is asked.
 
-        def stored(at: Level, condition: str = "true") -> None:
+        A mark bounds the next part only beside a part that holds what the mark excludes: the history may come into
+        being, or get the table, after the spool was read and while this runs."""
+        parts: list[Part] = []
+
+        def stored(at: Level, condition: str = "true") -> bool:
             name = query.table_name(schema, at)
-            if have := self._has(name):
+            have = self._has(name)
+            if have:
                 absent = frozenset(c for c, _ in query.stored(schema, at)) - have
                 parts.append(Part(f"lake.{quote(name)}", at, condition, absent))
+            return bool(have)
 
         if level == "1h":
-            stored("1h")
-            hour = "coalesce((SELECT max(hour_seq) FROM lake.mark), 0)" if self._attached else "0"
-            stored("1m", f"seq > {hour}")
+            hours = stored("1h")
+            in_history = stored("1m", "seq > coalesce((SELECT max(hour_seq) FROM lake.mark), 0)" if hours else "true")
         else:
-            stored(level)
+            in_history = stored(level)
         if has_spool:
-            parts.append(Part("spool", "raw", f"_seq > {mark}"))
+            mark = "_seq > coalesce((SELECT max(seq) FROM lake.mark), 0)" if in_history else "true"
+            parts.append(Part("spool", "raw", mark))
         return parts
 
     def _run(self, sql: str, parameters: list[Any], spool: pa.Table | None, table: str) -> pa.Table:

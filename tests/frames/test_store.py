@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -163,6 +164,38 @@ def test_an_empty_folder_answers_and_becomes_a_history(tmp_path: Path) -> None:
             assert store.span() == (T0, T0 + 1)
     with pytest.raises(SchemaError, match="no table 'nonsense'"):
         store.window("nonsense", 0, 1)
+
+
+@pytest.mark.parametrize("moment", ["after the spool was read", "before the tables are looked for"])
+@pytest.mark.parametrize("ask", ["rows", "minutes", "hours", "latest", "events"])
+def test_a_first_commit_in_the_middle_of_an_answer_doubles_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: str, moment: str
+) -> None:
+    """The history comes into being while the first question is being answered: the spool was read, then it was made
+    and took what was spooled."""
+    answers = {
+        "rows": lambda store: store.window("arcstats", T0, T0 + 9)["size"].sum(),
+        "minutes": lambda store: store.window("source_health", T0, T0 + 60, points=1)["lines"].sum() + 1,
+        "hours": lambda store: store.window("source_health", T0, T0 + 48 * 3600, points=48)["lines"].sum() + 1,
+        "latest": lambda store: store.latest("arcstats", at=T0 + 1)["size"].sum() + 1,
+        "events": lambda store: store.events(T0, T0 + 9)["text"].astype(float).sum(),
+    }
+    with Writer(tmp_path, commit_every=3600) as writer, Store(tmp_path) as store:
+        writer.append(T0, numbered(1, T0))
+        writer.append(T0 + 1, numbered(2, T0 + 1))
+        place, name = (store._spool, "frames") if moment.startswith("after") else (store, "_parts")
+        asked = getattr(place, name)
+
+        def then_committed(*args: Any, **kwargs: Any) -> Any:
+            monkeypatch.undo()
+            found = asked(*args, **kwargs) if place is store._spool else None
+            writer.commit()
+            writer.maintain()
+            return asked(*args, **kwargs) if found is None else found
+
+        monkeypatch.setattr(place, name, then_committed)
+        assert answers[ask](store) == 3.0
+        assert answers[ask](store) == 3.0
 
 
 def test_events_that_last_are_found_in_their_middle(tmp_path: Path) -> None:
