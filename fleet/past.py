@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from fleet.formats.dtrace import bounds
 from fleet.formats.human import printed
 from fleet.formats.zpool import datasets, scan_lines, scan_of
 from fleet.live import SWAP, Live
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from frames.store import Writer
 
 QUESTION = "disk_io/by=device,latency"
-BOUNDS = np.array([0.0, *(float(2**i) for i in range(63))])
+BOUNDS = bounds("log2 4")
 
 Columns = dict[str, Any]
 
@@ -215,15 +216,15 @@ class Past:
     def dtrace(self, m: HostModel, b: Block) -> Columns:
         if m.host.openzfs:
             return {}
-        first, last = 12, 34
+        first, last = np.searchsorted(BOUNDS, (2**11, 2**33))
         part = m.histogram(b, BOUNDS[first:last], seconds=float(b.step), scale=1e9)
-        counts = np.zeros((b.n, len(m.disks), len(BOUNDS)), dtype=np.int64)
-        counts[:, :, first:last] = part
+        counts = np.zeros((b.n, len(m.disks), last), dtype=np.int64)
+        counts[:, :, first:] = part
         return {
             "question": _names([QUESTION] * len(m.disks)),
             "keys": [[d.whole] for d in m.disks],
-            "agg": _names(["quantize"] * len(m.disks)),
-            "bounds": _names(["quantize"] * len(m.disks)),
+            "agg": _names(["lquantize"] * len(m.disks)),
+            "bounds": _names(["log2:4"] * len(m.disks)),
             "counts": counts,
             "drops": np.zeros((b.n, len(m.disks))),
         }

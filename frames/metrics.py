@@ -17,7 +17,7 @@ def _int(name: str, meaning: str) -> Field:
     return Field(name, "discrete", meaning, type="int")
 
 
-def _number(name: str, unit: str, meaning: str, bounds: str = "quantize") -> Field:
+def _number(name: str, unit: str, meaning: str, bounds: str = "log2:4") -> Field:
     return Field(name, "numeric", meaning, unit=unit, bounds=bounds)
 
 

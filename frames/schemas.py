@@ -516,7 +516,7 @@ DTRACE = declare(
     label("agg", "count, sum, avg, min, max, stddev, quantize, lquantize or llquantize"),
     label(
         "bounds",
-        "name of the bounds of `counts`: 'quantize', 'lquantize:low:high:step', 'llquantize:f:m:M:n'",
+        "name of the bounds of `counts`: 'quantize', 'log2:n', 'lquantize:low:high:step', 'llquantize:f:m:M:n'",
     ),
     Column("counts", "list[int]", "1", "histogram", "events per bucket of `bounds`"),
     gauge("drops", "1", "records that dtrace said it dropped in this interval"),
@@ -651,6 +651,16 @@ BOUNDS_QUANTIZE: tuple[float, ...] = (0.0, *(float(2**i) for i in range(63)))
 """Lower bounds of the 64 buckets of a quantize() over values >= 0: [0,1), [1,2), [2,4), … in the unit of the
 value. Negative values are counted in the first bucket of 'quantize_signed' only (see `bounds`)."""
 
+LOG2_TOP = 48
+"""'log2:n' tells values below 2**48 apart: three days in nanoseconds, 256 TiB in bytes."""
+
+
+def log2_levels(steps: int) -> int:
+    """Buckets of 'log2:steps' below 2**LOG2_TOP. Raises SchemaError unless `steps` is 2, 4, 8 or 16."""
+    if steps not in (2, 4, 8, 16):
+        raise SchemaError(f"unknown bounds 'log2:{steps}'")
+    return steps * (LOG2_TOP - steps.bit_length() + 2)
+
 
 def bounds(name: str) -> list[float]:
     """Lower bounds of the buckets that `name` stands for; the last bucket is open above.
@@ -658,6 +668,7 @@ def bounds(name: str) -> list[float]:
     'quantize': 64 buckets from 0. 'quantize_signed': 127 buckets -2**62 … -1, 0, 1 … 2**62.
     'lquantize:low:high:step': an underflow bucket (-inf), then each step, then the overflow bucket.
     'llquantize:factor:low_magnitude:high_magnitude:nsteps': underflow (0), then nsteps per magnitude, overflow.
+    'log2:n': whole numbers up to n, from there each power of two in n equal steps, overflow from 2**LOG2_TOP.
     'list:-inf,0,5,10': as spelled out.
     Source: Solaris Dynamic Tracing Guide, "Aggregations"; illumos dtrace(1M) llquantize.
     Raises SchemaError for an unknown name.
@@ -671,6 +682,10 @@ def bounds(name: str) -> list[float]:
             return list(BOUNDS_QUANTIZE)
         if kind == "quantize_signed" and not args:
             return [-b for b in reversed(BOUNDS_QUANTIZE[1:])] + list(BOUNDS_QUANTIZE)
+        if kind == "log2" and len(args) == 1:
+            n = numbers[0]
+            shifts = [max(i // n - 1, 0) for i in range(log2_levels(n) + 1)]
+            return [float((i - shift * n) << shift) for i, shift in enumerate(shifts)]
         if kind == "lquantize" and len(args) == 3:
             low, high, step = numbers
             if step > 0 and high > low:

@@ -12,7 +12,7 @@ import itertools
 import re
 from dataclasses import dataclass
 
-from frames.schemas import BOUNDS_QUANTIZE, bounds
+from frames.schemas import BOUNDS_QUANTIZE, bounds, log2_levels
 
 HEADER = re.compile(r" *value {1,64}-+ Distribution -+ count *")
 _BAR = r"[ @\u2580-\u259f]{0,64}"
@@ -115,18 +115,22 @@ def quantize(rows: list[Bucket], *, whole: bool = True) -> Histogram:
 
 
 def linear(rows: list[Bucket], low: int, high: int, step: int) -> Histogram:
-    """Of an lquantize(…, low, high, step). Raises ValueError for a bucket that it does not have."""
+    """Of an lquantize(…, low, high, step). Raises ValueError for a bucket that it does not have, or a hole."""
     levels = (high - low) // step if step > 0 else 0
     if not 0 < levels <= _MOST_LEVELS:
         raise ValueError(f"no lquantize({low}, {high}, {step})")
     counts = [0] * (levels + 2)
+    places = []
     for r in rows:
         i, rest = divmod(r.low - low, step)
         if rest or not 0 <= i <= levels or (r.end == "<" and i) or (r.end == ">=" and i != levels):
             if not r.count:
                 continue
             raise ValueError(f"not a bucket of lquantize({low}, {high}, {step}): {r.end}{r.low}")
-        counts[0 if r.end == "<" else i + 1] = r.count
+        places.append(0 if r.end == "<" else i + 1)
+        counts[places[-1]] = r.count
+    if places and places != list(range(places[0], places[0] + len(places))):
+        raise ValueError("a bucket is missing: a line was lost")
     return Histogram("lquantize", f"lquantize:{low}:{high}:{step}", counts)
 
 
@@ -146,6 +150,16 @@ def loglinear(rows: list[Bucket], factor: int, low: int, high: int, steps: int) 
             raise ValueError(f"not a bucket of llquantize({factor}, {low}, {high}, {steps}): {r.end}{r.low}")
         counts[i] += r.count
     return Histogram("llquantize", name, counts)
+
+
+def indices(rows: list[Bucket], steps: int) -> Histogram:
+    """Of an lquantize of the indices of the buckets of 'log2:steps' (see `compose`), without the empty ones at its
+    end; what is below zero is in the first one. Raises ValueError for a bucket that it does not have."""
+    below, *counts = linear(rows, 0, log2_levels(steps), 1).counts
+    counts[0] += below
+    while not counts[-1] and len(counts) > 1:
+        counts.pop()
+    return Histogram("lquantize", f"log2:{steps}", counts)
 
 
 def guess(rows: list[Bucket], *, whole: bool = True) -> Histogram:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from collectors.base import OS
 from collectors.dtrace.recipes import RECIPES, Recipe
 from frames.questions import All, Field, Is, Not, Predicate, Question, comparisons
+from frames.schemas import log2_levels
 
 OPTIONS = ("switchrate=10hz", "aggrate=10hz", "aggsize=4m", "bufsize=1m", "dynvarsize=16m", "cleanrate=101hz")
 """Ten looks a second keep an interval within 0.1 s of its tick; dynvarsize holds what is in flight."""
@@ -138,9 +139,22 @@ def _narrowed(r: Recipe, where: Predicate | None) -> Recipe:
     return replace(r, fire=one(r.fire), enter=one(r.enter))
 
 
-def _quantized(f: Field, expression: list[str], weight: list[str]) -> str:
+def quantized(f: Field, expression: str, weight: list[str]) -> tuple[list[str], str]:
+    """(statements before it, aggregating function) that count `expression` over the bounds of `f`.
+
+    quantize() has a bucket an octave, and only systems after Solaris 10 have llquantize(). 'log2:n' therefore is an
+    lquantize() of the bucket's index, which needs no logarithm: this->t is the number of bits below the n steps of
+    the value's octave, found by halving, and this->v >> this->t is n and the step.
+    """
     kind, *args = f.bounds.split(":")
-    return f"{kind}({', '.join(expression + args + weight)})"
+    if kind != "log2":
+        return [], f"{kind}({', '.join([expression, *args, *weight])})"
+    n = int(args[0])
+    # Signed: where clocks of two CPUs are apart, an unsigned latency would be of 584 years.
+    statements = [f"this->v = (int64_t)({expression});", f"this->t = (this->v >> 32) >= {n} ? 32 : 0;"]
+    statements += [f"this->t += (this->v >> (this->t + {bits})) >= {n} ? {bits} : 0;" for bits in (16, 8, 4, 2, 1)]
+    index = f"this->t * {n} + (this->v >> this->t)"
+    return statements, f"lquantize({', '.join([index, '0', str(log2_levels(n)), '1', *weight])})"
 
 
 def program(question: Question, os: OS, *, interval: int = 1, limit: int = 0, recipe_: Recipe | None = None) -> str:
@@ -176,7 +190,9 @@ def program(question: Question, os: OS, *, interval: int = 1, limit: int = 0, re
     numeric = question.numeric
     if numeric:
         weight = [names.expand(r.value)] if r.value else []
-        value, agg = _quantized(numeric, [names.field(numeric.name)], weight), numeric.bounds.replace(":", " ")
+        before, value = quantized(numeric, names.field(numeric.name), weight)
+        assigned += before
+        agg = numeric.bounds.replace(":", " ")
     elif r.value:
         value, agg = f"sum({names.expand(r.value)})", "sum"
     else:

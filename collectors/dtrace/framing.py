@@ -9,18 +9,18 @@ intervals of the standing question on a Solaris host::
     zs1 alias sd4 c3t1d0
     zs1 start 1795466706660834223 disk_io/by=device,latency
     zs1 begin 1 1795466706660834223 1795466707664415554
-    zs1 key 3:sd3 quantize
+    zs1 key 3:sd3 log2 4
                value  ------------- Distribution ------------- count
-               65536 |                                         0
-              131072 |@@@@                                     14
-              262144 |@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@     126
-              524288 |                                         0
+                  65 |                                         0
+                  66 |@@@@                                     14
+                  67 |@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@     126
+                  68 |                                         0
     zs1 yek
-    zs1 key 3:sd4 quantize
+    zs1 key 3:sd4 log2 4
                value  ------------- Distribution ------------- count
-             4194304 |                                         0
-             8388608 |@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@ 1
-            16777216 |                                         0
+                  87 |                                         0
+                  88 |@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@ 1
+                  89 |                                         0
     zs1 yek
     zs1 end 1 1795466707664415554
     zs1 begin 2 1795466707664415554 1795466708664187483
@@ -43,13 +43,14 @@ intervals of the standing question on a Solaris host::
 ``key KEY… AGG``
     One aggregated row. A string key is ``LENGTH:TEXT``, length in bytes, so that it may hold blanks, newlines and
     anything else (``0:`` is the empty string); an integer key is ``#-5``. AGG is either ``quantize`` (or
-    ``lquantize …``, ``llquantize …``), followed by dtrace's own block of lines: the header, one line per bucket
-    (lower bound right-aligned in 16 columns, a blank, ``|``, 40 columns of bar, a blank, the count padded to 8, a
-    blank; empty buckets outside of the data are elided but for one at each end) and a ``zs1 yek`` line; or
-    ``count=12`` (sum, avg, min, max, stddev) on the same line. A stack key comes last: ``stack``, its frames on
+    ``lquantize …``, ``llquantize …``, or ``log2 N``: an lquantize of the indices of the buckets of 'log2:N'),
+    followed by dtrace's own block of lines: the header, one line per bucket (lower bound right-aligned in 16
+    columns, a blank, ``|``, 40 columns of bar, a blank, the count padded to 8, a blank; empty buckets outside of the
+    data are elided but for one at each end) and a ``zs1 yek`` line; or ``count=12`` (sum, avg, min, max, stddev) on
+    the same line. A stack key comes last: ``stack``, its frames on
     lines of their own from the innermost to the outermost, then a line ``zs1 yek count=12``.
 
-Values of the standing question are nanoseconds; ``quantize`` has powers of two as lower bounds. The order of keys
+Values of the standing question are nanoseconds. The order of keys
 is dtrace's own (by value) and changes from interval to interval. stderr carries drops and faults
 (``dtrace: 12 aggregation drops on CPU 0``): they mark the interval under way.
 
@@ -61,7 +62,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from collectors.base import Batch, Context, ParseError
@@ -73,7 +74,15 @@ from frames.schemas import bounds
 SOURCE = "dtrace"
 _SCALAR = re.compile(r"(count|sum|avg|min|max|stddev)=(-?\d{1,20})", re.A)
 _KEY = re.compile(r"#(-?\d{1,20}) |(\d{1,6}):", re.A)
-_BUCKETS = re.compile(r"quantize|lquantize -?\d{1,10} -?\d{1,10} \d{1,10}|llquantize(?: \d{1,5}){4}|stack", re.A)
+_READ: dict[str, Callable[..., blocks.Histogram]] = {
+    "quantize": blocks.quantize,
+    "lquantize": blocks.linear,
+    "llquantize": blocks.loglinear,
+    "log2": blocks.indices,
+}
+_BUCKETS = re.compile(
+    r"quantize|log2 \d{1,2}|lquantize -?\d{1,10} -?\d{1,10} \d{1,10}|llquantize(?: \d{1,5}){4}|stack", re.A
+)
 _BEGIN = re.compile(r"(\d{1,18}) (\d{1,20}) (\d{1,20})", re.A)
 _END = re.compile(r"(\d{1,18}) (\d{1,20})(?: (\d{1,18}))?", re.A)
 _LONGEST_KEY = 8192
@@ -98,7 +107,7 @@ class Expected:
         if question.numeric is None:
             return Expected(question.id, "count" if question.metric.unit == "1" else "sum", devices=devices)
         bounds_ = question.numeric.bounds
-        return Expected(question.id, bounds_.partition(":")[0], bounds_, devices)
+        return Expected(question.id, bounds_.partition(":")[0].replace("log2", "lquantize"), bounds_, devices)
 
 
 @dataclass(slots=True)
@@ -331,10 +340,7 @@ class FrameParser:
             return
         buckets = [bucket for line in self._block if (bucket := blocks.row(line))]
         kind, *numbers = agg.split(" ")
-        if kind == "quantize":
-            h = blocks.quantize(buckets)
-        else:
-            h = (blocks.linear if kind == "lquantize" else blocks.loglinear)(buckets, *map(int, numbers))
+        h = _READ[kind](buckets, *map(int, numbers))
         bounds_, counts = h.bounds, h.counts
         if bounds_ == "quantize_signed":
             # No field is below zero; clocks of two CPUs may be apart. Sums want one set of bounds.

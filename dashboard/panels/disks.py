@@ -1,6 +1,6 @@
 """Disk latency: the heat map over all disks of a host with its percentiles, and p99 of each disk.
 
-Three ways to it, the best that a host gives: DTrace's quantize() of every I/O, ZFS's own histograms
+Three ways to it, the best that a host gives: DTrace's histogram of every I/O, ZFS's own histograms
 (`zpool iostat -w`), or mean service times (`iostat -xn`, /proc/diskstats), where all I/Os of a disk and second count
 as its mean.
 """
@@ -16,7 +16,7 @@ import pandas as pd
 
 from dashboard.panels import Frames, Known, Need, Query, panel
 from dashboard.panels.data import Floats, Grid, Heat, PanelData, Series
-from dashboard.panels.tools import LATENCY, heat_columns, histogram, latency_bounds, means, percentile, rebin, seconds
+from dashboard.panels.tools import LATENCY, heat_columns, histogram, latency_bounds, means, percentile, relaid, seconds
 
 STANDING = "disk_io/by=device,latency"
 TABLES = {
@@ -30,7 +30,7 @@ many I/Os. The appliance's experience: one dying disk shows in latency long befo
 DISKS = 9
 MORE = "+more"
 
-Counts = npt.NDArray[np.int64]
+Counts = npt.NDArray[np.float64]
 Sampled = npt.NDArray[Any]
 
 
@@ -44,25 +44,23 @@ def disk_counts(frames: Frames, grid: Grid) -> tuple[list[str], Counts, Sampled]
     if len(frame):
         frame = frame[_leaves(frame)]
         keys = frame["vdev"].str.rsplit("/", n=1).str[-1].to_numpy(dtype=object)
-        counts = histogram(frame)
-        return heat_columns(
-            keys, grid.columns(seconds(frame)), rebin(counts, latency_bounds("quantize"), LATENCY), grid
-        )
+        counts = relaid(histogram(frame), latency_bounds("quantize"), LATENCY)
+        return heat_columns(keys, grid.columns(seconds(frame)), counts, grid)
     frame = frames["disk_io"]
     ops = (frame["read_ops"].fillna(0) + frame["write_ops"].fillna(0)).to_numpy(float) * grid.step
-    counts = np.zeros((len(frame), len(LATENCY)), np.int64)
+    counts = np.zeros((len(frame), len(LATENCY)))
     service = frame["asvc_t"].to_numpy(float)
     row = np.clip(np.searchsorted(LATENCY, np.nan_to_num(service), "right") - 1, 0, None)
-    counts[np.arange(len(frame)), row] = np.where(np.isfinite(service), np.round(ops), 0).astype(np.int64)
+    counts[np.arange(len(frame)), row] = np.where(np.isfinite(service), np.round(ops), 0)
     return heat_columns(frame["device"].to_numpy(dtype=object), grid.columns(seconds(frame)), counts, grid)
 
 
 def _dtrace_counts(frame: pd.DataFrame) -> Counts:
     names = frame["bounds"].fillna("quantize")
-    out = np.zeros((len(frame), len(LATENCY)), np.int64)
+    out = np.zeros((len(frame), len(LATENCY)))
     for name in names.unique():
         mine = (names == name).to_numpy()
-        out[mine] = rebin(histogram(frame[mine]), latency_bounds(str(name)), LATENCY)
+        out[mine] = relaid(histogram(frame[mine]), latency_bounds(str(name)), LATENCY)
     return out
 
 
@@ -73,9 +71,9 @@ def _leaves(frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
     return (~vdevs.isin(parents)).to_numpy(bool)
 
 
-def slow_disks(counts: Mapping[str, npt.NDArray[np.int64]]) -> dict[str, tuple[float, float]]:
+def slow_disks(counts: Mapping[str, Counts]) -> dict[str, tuple[float, float]]:
     """Disks whose p99 stands out: disk -> (its p99, median p99 of the others), s. `counts` over LATENCY per disk."""
-    p99 = {d: float(percentile(c, LATENCY, 0.99)) for d, c in counts.items() if c.sum() >= SLOW_EVENTS}
+    p99 = {d: float(percentile(c, LATENCY, 0.99)) for d, c in counts.items() if round(c.sum()) >= SLOW_EVENTS}
     out = {}
     for disk, value in p99.items():
         peers = [v for d, v in p99.items() if d != disk]
@@ -88,7 +86,7 @@ def newest_counts(counts: Counts, have: Sampled, grid: Grid, last: float = 60.0)
     """[disks, rows] summed over the last `last` seconds that have a sample."""
     at = np.flatnonzero(have.any(axis=0))
     if not len(at):
-        return np.zeros((counts.shape[0], counts.shape[2]), np.int64)
+        return np.zeros((counts.shape[0], counts.shape[2]))
     first = max(0, int(at[-1]) - max(1, round(last / grid.step)) + 1)
     return counts[:, first : at[-1] + 1].sum(axis=1)
 

@@ -25,7 +25,7 @@ from dashboard import flame
 from dashboard.live import KEEP, Event, Live
 from dashboard.panels import Frames, Known, Need, Query, panel, view
 from dashboard.panels.data import Floats, Grid, Heat, PanelData, Series
-from dashboard.panels.tools import histogram, percentile, rebin, seconds
+from dashboard.panels.tools import histogram, percentile, relaid, seconds
 from frames import metrics
 from frames.metrics import METRICS
 from frames.questions import All, Field, Is, Predicate, Question, QuestionError, value_text
@@ -130,18 +130,19 @@ class Rows:
 
 FACTORS = {"ns": (1e-9, "s"), "us": (1e-6, "s"), "ms": (1e-3, "s"), "ms-of-second": (1e-3, "s"),
            "B": (1.0, "B"), "KiB": (1024.0, "B"), "GiB": (1024.0**3, "B"), "%": (0.01, "1")}  # fmt: skip
-_LATENCY = tuple(2.0**i for i in range(7, 37))
-_SIZE = tuple(2.0**i for i in range(6, 31))
+_LATENCY = (2.0**7, 2.0**36)
+_SIZE = (2.0**6, 2.0**30)
+"""First and last row of latencies (ns) and sizes (B): what is beyond is in them."""
 
 
 @lru_cache(maxsize=64)
 def rows_of(name: str, unit: str) -> Rows:
     """Rows for a numeric field in `unit` whose buckets are those of `name`."""
     factor, shown_unit = FACTORS.get(unit, (1.0, ""))
-    if name.startswith("quantize"):
-        if shown_unit == "s":
-            return Rows(tuple(b * factor for b in _LATENCY), "s", factor, None, True)
-        return Rows(_SIZE, shown_unit, factor, (512.0, 2.0**24), True)
+    if name.startswith(("quantize", "log2")):
+        first, last = _LATENCY if shown_unit == "s" else _SIZE
+        rows = tuple(b * factor for b in bounds(name) if first <= b <= last)
+        return Rows(rows, shown_unit, factor, None if shown_unit == "s" else (512.0, 2.0**24), True)
     lower = tuple(b * factor for b in bounds(name))
     log = name.startswith("llquantize")
     finite = [b for b in lower if math.isfinite(b)]
@@ -162,25 +163,6 @@ def finest(names: Iterable[str], else_: str) -> str:
     that tells most."""
     found = sorted({n for n in names if n}, key=lambda n: (-fineness(n), n))
     return found[0] if found else else_
-
-
-@lru_cache(maxsize=64)
-def _spread(name: str, rows: Rows) -> npt.NDArray[np.float64] | None:
-    """[source buckets, rows]: how a bucket of `name` lies over rows that are finer, in equal parts of the axis (log
-    where the rows are); None where each bucket goes whole into one row."""
-    source = np.array([b * rows.factor for b in bounds(name)])
-    target = np.asarray(rows.lower)
-    if not rows.log or all(np.isclose(source, t, rtol=1e-9, atol=0).any() for t in target):
-        return None
-    ends, upper = np.r_[source[1:], np.inf], np.r_[target[1:], np.inf]
-    out = np.zeros((len(source), len(target)))
-    for i, (a, b) in enumerate(zip(source, ends, strict=True)):
-        if a > 0 and math.isfinite(b):
-            low = np.r_[min(target[0], a), target[1:]]
-            out[i] = np.clip(np.log(np.minimum(upper, b)) - np.log(np.maximum(low, a)), 0, None) / math.log(b / a)
-        else:
-            out[i, 0 if a <= 0 else -1] = 1.0
-    return out
 
 
 def hosts_of(query: Query) -> list[str]:
@@ -210,11 +192,8 @@ def row_counts(frame: pd.DataFrame, rows: Rows) -> Counts:
         if not name:
             continue
         mine = (names == name).to_numpy()
-        counts, parts = histogram(frame[mine]), _spread(str(name), rows)
-        if parts is None:
-            out[mine] = rebin(counts, [b * rows.factor for b in bounds(str(name))], rows.lower)
-        else:
-            out[mine] = counts @ parts[: counts.shape[1]]
+        source = tuple(b * rows.factor for b in bounds(str(name)))
+        out[mine] = relaid(histogram(frame[mine]), source, rows.lower, log=rows.log)
     return out
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -160,6 +162,35 @@ def rebin(counts: npt.NDArray[np.int64], source: Sequence[float], target: Sequen
     return out
 
 
+@lru_cache(maxsize=64)
+def _parts(source: tuple[float, ...], target: tuple[float, ...], log: bool) -> Doubles | None:
+    """[source buckets, target buckets]: how the former lie over the latter, in equal parts of the axis (log or not);
+    None where each goes whole into one."""
+    low, rows = np.array(source), np.asarray(target)
+    if not log or all(np.isclose(low, t, rtol=1e-9, atol=0).any() for t in rows):
+        return None
+    ends, upper = np.r_[low[1:], np.inf], np.r_[rows[1:], np.inf]
+    out = np.zeros((len(low), len(rows)))
+    for i, (a, b) in enumerate(zip(low, ends, strict=True)):
+        if a > 0 and math.isfinite(b):
+            lower = np.r_[min(rows[0], a), rows[1:]]
+            out[i] = np.clip(np.log(np.minimum(upper, b)) - np.log(np.maximum(lower, a)), 0, None) / math.log(b / a)
+        else:
+            out[i, 0 if a <= 0 else -1] = 1.0
+    return out
+
+
+def relaid(
+    counts: npt.NDArray[np.int64], source: tuple[float, ...], target: tuple[float, ...], *, log: bool = True
+) -> Doubles:
+    """`counts` over lower bounds `source` on lower bounds `target`: as `rebin`, but where the target is finer on a
+    log axis, a bucket's events are laid over it in equal parts of the axis, which add up to them."""
+    parts = _parts(source, target, log)
+    if parts is None:
+        return rebin(counts, source, target).astype(float)
+    return counts @ parts[: counts.shape[1]]
+
+
 def percentile(counts: npt.NDArray[Any], lower: Sequence[float], q: float) -> Doubles:
     """Quantile `q` (0 … 1) of each row of `counts` [..., buckets] over lower bounds `lower`, NaN where it is empty.
 
@@ -182,22 +213,23 @@ def percentile(counts: npt.NDArray[Any], lower: Sequence[float], q: float) -> Do
     return np.where(n > 0, value, np.nan)
 
 
-LATENCY: tuple[float, ...] = tuple(2.0**i * 1e-9 for i in range(13, 37))
-"""Rows of a latency heat map, lower bounds in s: 8 us to 69 s by powers of two, as quantize() counts them."""
+LATENCY: tuple[float, ...] = tuple(b * 1e-9 for b in bounds("log2:4") if 2**13 <= b <= 2**36)
+"""Rows of a latency heat map, lower bounds in s: 8 us to 69 s, four to a power of two, as D questions count them."""
 
 
-def latency_bounds(name: str) -> list[float]:
+@lru_cache(maxsize=64)
+def latency_bounds(name: str) -> tuple[float, ...]:
     """Lower bounds in s of a histogram of nanoseconds."""
-    return [b * 1e-9 for b in bounds(name)]
+    return tuple(b * 1e-9 for b in bounds(name))
 
 
 def heat_columns(
-    keys: npt.NDArray[np.object_], at: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], grid: Grid
-) -> tuple[list[str], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    keys: npt.NDArray[np.object_], at: npt.NDArray[np.int64], counts: Doubles, grid: Grid
+) -> tuple[list[str], Doubles, npt.NDArray[np.bool_]]:
     """(ids, counts [ids, grid.n, buckets], sampled [ids, grid.n]) from rows with a key, a column and counts."""
     codes, ids = pd.factorize(keys)
     inside = (at >= 0) & (at < grid.n)
-    out = np.zeros((len(ids), grid.n, counts.shape[1]), np.int64)
+    out = np.zeros((len(ids), grid.n, counts.shape[1]))
     np.add.at(out, (codes[inside], at[inside]), counts[inside])
     have = np.zeros((len(ids), grid.n), bool)
     have[codes[inside], at[inside]] = True

@@ -24,6 +24,8 @@ from fleet.live import Live, rates
 from fleet.noise import Floats
 
 QUANTIZE = np.array([0.0, *(float(2**i) for i in range(63))])
+LOG2_TOP = 48
+"""Where 'log2 N', an lquantize of indices, ends: at 2**48."""
 EXECNAMES = {"mail": "imapd", "imap": "imapproxyd", "pop": "pop3d", "spam": "spamd", "web": "nginx", "dns": "named",
              "backup": "zfs", "global": "zpool-mail"}  # fmt: skip
 SPLIT = {"mail": (("imapd", 0.66), ("lmtpd", 0.22), ("pop3d", 0.05), ("cyr_expire", 0.07))}
@@ -31,7 +33,7 @@ SPLIT = {"mail": (("imapd", 0.66), ("lmtpd", 0.22), ("pop3d", 0.05), ("cyr_expir
 
 @dataclass(frozen=True)
 class Asked:
-    """What a program asks: see the module's first lines. `agg`: 'quantize', 'lquantize 0 1000 20', 'count', 'sum'."""
+    """What a program asks: see the module's first lines. `agg`: 'log2 4', 'lquantize 0 1000 20', 'count' or 'sum'."""
 
     id: str
     metric: str
@@ -56,7 +58,7 @@ def asked(program: str) -> Asked | None:
         elif p.startswith("where="):
             where = p[6:]
     agg = "count"
-    found = re.search(r'zs1 key [^"]*?((?:ll|l)?quantize(?: -?\d+)*|sum|count)(?=%@|=%@)', program)
+    found = re.search(r'zs1 key [^"]*?(log2 \d+|(?:ll|l)?quantize(?: -?\d+)*|sum|count)(?=%@|=%@)', program)
     if found:
         agg = found[1]
     every = re.search(r"profile:::tick-(\d+)s|zs_due \+ (\d+)", program)
@@ -71,6 +73,10 @@ def bounds(agg: str) -> Floats:
     """Lower bounds of the buckets of an aggregation; the first of lquantize is -inf, of llquantize 0."""
     kind, *rest = agg.split()
     n = [int(x) for x in rest]
+    if kind == "log2":
+        steps = np.arange(n[0], 2 * n[0])
+        octaves = [steps * 2.0**t for t in range(LOG2_TOP - n[0].bit_length() + 1)]
+        return np.concatenate([np.arange(n[0]), *octaves, [2.0**LOG2_TOP]])
     if kind == "lquantize":
         return np.array([-np.inf, *range(n[0], n[1] + 1, n[2])], dtype=np.float64)
     if kind == "llquantize":
@@ -97,7 +103,9 @@ def distribution(counts: list[int], lower: Floats, agg: str) -> str:
     total = sum(counts)
     out = [f"\n{'value':>16} {'------------- Distribution -------------':>41} {'count':<9}\n"]
     for i in range(first, last + 1):
-        if kind == "lquantize" and i == 0:
+        if kind == "log2":
+            label = f">= {i}" if i == len(counts) - 1 else f"{i}"
+        elif kind == "lquantize" and i == 0:
             label = f"< {int(lower[1])}"
         elif kind == "lquantize" and i == len(counts) - 1:
             label = f">= {int(lower[i])}"
@@ -365,7 +373,7 @@ def _rows(answer: Answer, q: Asked) -> Body:
     def body(before: float, t: float) -> str:
         out = []
         for key, counts in answer.rows(before, t):
-            if "quantize" in q.agg:
+            if q.agg not in ("count", "sum"):
                 out.append(f"zs1 key {_key(key)}{q.agg}{distribution(counts, answer.lower, q.agg)}zs1 yek\n")
             else:
                 out.append(f"zs1 key {_key(key)}{q.agg}={sum(counts)}\n")

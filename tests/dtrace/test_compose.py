@@ -83,7 +83,7 @@ def well_formed(program: str, q: Question, recipe: Recipe) -> None:
     keys = sum(2 if f.type == "string" else 1 for f in q.discrete)
     assert len([k for k in aggregation[0].split(", ") if k]) == keys
     if q.numeric:
-        assert aggregation[1] == q.numeric.bounds.split(":")[0]
+        assert aggregation[1] == q.numeric.bounds.split(":")[0].replace("log2", "lquantize")
         bounds(q.numeric.bounds)
     else:
         assert aggregation[1] == ("sum" if recipe.value else "count")

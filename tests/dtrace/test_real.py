@@ -7,17 +7,19 @@ import queue
 import subprocess
 import sys
 import time
+from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from collectors.base import Batch, Context, ParseError
-from collectors.dtrace import compose, framing
+from collectors.dtrace import blocks, compose, framing
 from collectors.links import Link, Sink, make_link
 from collectors.sources.dtrace import SOURCE
 from frames.metrics import question
-from frames.questions import Question
+from frames.questions import Field, Question
+from frames.schemas import bounds
 from tests.dtrace import real
 from tests.dtrace.estate import processes
 from tests.sshd import Sshd, wait_for
@@ -164,8 +166,38 @@ def test_the_standing_source_follows_an_idle_host(link: Link) -> None:
     running.stop()
     times = [b.time or 0.0 for b in batches[:6]]
     assert 4.5 < times[-1] - times[0] < 6.5
-    assert all(set(b.columns["agg"]) == {"quantize"} for b in batches)
+    assert all(set(b.columns["agg"]) == {"lquantize"} for b in batches)
     wait_for(lambda: not processes("disk_io/by=device,latency"), "no process of it is left on the host")
+
+
+@pytest.mark.parametrize("steps", [2, 4, 8, 16])
+def test_a_value_falls_into_its_step_of_its_power_of_two(steps: int) -> None:
+    """The composed arithmetic, run by a real dtrace: below the steps, at their borders, at the ends of 64 bits."""
+    name = f"log2:{steps}"
+    powers = [s << t for t in (0, 1, 7, 17, 31, 32, 40, 46) for s in (steps, steps + 1)]
+    values = sorted({-5, 0, 1, 3, 123_456_789, 2**48, 2**63 - 1, *powers, *(p - 1 for p in powers)})
+    field = Field("x", "numeric", "", unit="ns", bounds=name)
+    clauses = []
+    for v in values:
+        before, counted = compose.quantized(field, compose.literal(v), [])
+        clauses.append(f"dtrace:::BEGIN {{ {' '.join(before)} @q[(int64_t)({compose.literal(v)})] = {counted}; }}")
+    end = 'dtrace:::BEGIN { exit(0); } dtrace:::END { printa("key %d%@d", @q); }'
+    done = subprocess.run(
+        [real.DTRACE, "-q", "-s", "/dev/stdin"], input="\n".join([*clauses, end]), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    got: dict[int, list[blocks.Bucket]] = {}
+    for line in done.stdout.splitlines():
+        if line.startswith("key "):
+            rows = got[int(line[4:])] = []
+        elif found := blocks.row(line):
+            rows.append(found)
+    lower = bounds(name)
+    for v in values:
+        counts = blocks.indices(got.pop(v), steps).counts
+        place = max(bisect_right(lower, v) - 1, 0)
+        assert counts == [0] * place + [1], v
+    assert not got
 
 
 def test_a_time_limit_ends_it_on_the_host_itself(link: Link) -> None:
