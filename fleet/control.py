@@ -10,7 +10,7 @@ comma {on}            decimal commas, as a host in another locale prints
 zone {zone, name}     a zone gets another name (`<b>x</b>`)
 slow {seconds}        the login shell takes its time
 newkey {on}           another host key, from the next connections on
-status                what is there: hosts, ports, sessions, the longest lateness
+status                what is there: hosts, ports, sessions, D programs among them, the longest lateness
 """
 
 from __future__ import annotations
@@ -60,10 +60,9 @@ class Control:
         do = request["do"]
         if do == "status":
             return {
-                "hosts": {n: {"port": h.port, "sessions": len(h.sessions), "connections": len(h.connections)} for n,
-                h in self.hosts.items()},
+                "hosts": {n: _status(h) for n, h in self.hosts.items()},
                 "late": self.clock.late,
-            }  # fmt: skip
+            }
         host = self.hosts[request["host"]]
         if do == "stop":
             await host.stop()
@@ -91,6 +90,16 @@ class Control:
         else:
             raise ValueError(f"no fault {do!r}")
         return {}
+
+
+def _status(host: HostServer) -> dict[str, int]:
+    programs = sum("/* zonescope " in s.line for s in host.sessions)
+    return {
+        "port": host.port,
+        "sessions": len(host.sessions),
+        "programs": programs,
+        "connections": len(host.connections),
+    }
 
 
 def _address(path: Path) -> str:

@@ -62,26 +62,29 @@ def test_what_a_slow_follower_missed_is_fetched(tmp_path: Path) -> None:
         follower = Follower(addresses(tmp_path))
         got: list[Second] = []
 
-        async def one_more() -> None:
-            await asyncio.sleep(0.2)
-            writer.append(NOW, numbered(400, NOW))
+        async def more() -> None:
+            """Seconds that follow: the first may be lost as well, while the sockets are still full."""
+            while True:
+                await asyncio.sleep(0.2)
+                writer.append(NOW, numbered(400, NOW))
 
         async for second in follower.follow(600):
             got.append(second)
             if len(got) == 1:
                 for i in range(400):
                     writer.append(NOW, numbered(i, NOW))
-                later = asyncio.create_task(one_more())
-            if second.seq == 402:
+                later = asyncio.create_task(more())
+            if second.seq >= 402:
                 break
-        await later
+        later.cancel()
         follower.close()
         return got
 
     with Writer(tmp_path, commit_every=3600) as writer:
         writer.append(NOW, numbered(0, NOW))
         got = asyncio.run(asyncio.wait_for(run(writer), 60))
-    assert [s.seq for s in got] == list(range(1, 403))
+    assert len(got) >= 402
+    assert [s.seq for s in got] == list(range(1, len(got) + 1))
 
 
 def test_a_follower_outlives_its_collector(tmp_path: Path) -> None:
