@@ -306,6 +306,13 @@ def test_the_tools_change_the_picture_and_the_address_reopens_it(open_page) -> N
     page = open_page("?hosts=ms2")
     page.wait_for_function(HAS_DATA, timeout=60000)
     page.wait_for_function("() => document.querySelectorAll('.zs-dtrace-keys tbody tr').length > 8")
+    # Some seconds to choose from, and a picture that stands still under the tools.
+    page.wait_for_function(
+        "() => { const p = zs.panels.get('p-dtrace-heat'); let n = 0;"
+        " for (let i = 0; i < p.n; i++) n += p.has(i); return n >= 20; }",
+        timeout=60000,
+    )
+    page.evaluate("() => zs.pause(true)")
     tools = page.locator("#zs-dtrace-tools")
     assert all(b.get_attribute("title") for b in tools.locator("button").all())
 
