@@ -31,7 +31,7 @@ _ZERO = len(BOUNDS_QUANTIZE) - 1
 """Index of bucket 0 in 'quantize_signed'."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Bucket:
     """A printed row: `end` is '<', '<=' or '>=' for the outer buckets, 'abs() <' for the middle one of a signed
     llquantize (Linux), else ''."""
@@ -87,10 +87,11 @@ def row(line: str) -> Bucket | None:
 
 def bucket(m: re.Match[str]) -> Bucket:
     """The bucket of a match of ROW. Raises ValueError for numbers beyond 64 bits."""
-    low, count = int(m["low"]), int(m["count"])
-    if max(abs(low), abs(count + (count < 0))) >= 2**63:
+    end, low_, count_ = m.group("end", "low", "count")
+    low, count = int(low_), int(count_)
+    if (len(low_) > 18 or len(count_) > 18) and max(abs(low), abs(count + (count < 0))) >= 2**63:
         raise ValueError(f"not of 64 bits: {low}, {count}")
-    return Bucket((m["end"] or "").strip(), low, count)
+    return Bucket(end.strip() if end else "", low, count)
 
 
 def quantize(rows: list[Bucket], *, whole: bool = True) -> Histogram:
@@ -157,9 +158,8 @@ def indices(rows: list[Bucket], steps: int) -> Histogram:
     end; what is below zero is in the first one. Raises ValueError for a bucket that it does not have."""
     below, *counts = linear(rows, 0, log2_levels(steps), 1).counts
     counts[0] += below
-    while not counts[-1] and len(counts) > 1:
-        counts.pop()
-    return Histogram("lquantize", f"log2:{steps}", counts)
+    last = max((r.low for r in rows if r.count), default=0)
+    return Histogram("lquantize", f"log2:{steps}", counts[: max(last, 0) + 1])
 
 
 def guess(rows: list[Bucket], *, whole: bool = True) -> Histogram:

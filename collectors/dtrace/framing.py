@@ -186,7 +186,8 @@ class FrameParser:
         self._key: str | None = None
         self._keys: list[str] = []
         self._agg = ""
-        self._block: list[str] = []
+        self._block: list[str] = []  # lines of a stack
+        self._rows: list[re.Match[str]] = []  # lines of a histogram
         self._drops = 0.0
         self._last = 0
         """Number of the last interval that began."""
@@ -222,7 +223,7 @@ class FrameParser:
             return self._feed(line)
         except ValueError as e:
             self._interval = self._key = None
-            self._agg, self._block = "", []
+            self._agg, self._block, self._rows = "", [], []
             if line.startswith("zs1 begin "):
                 # What was not ended must not take the next interval with it.
                 with contextlib.suppress(ValueError):
@@ -235,7 +236,7 @@ class FrameParser:
         if self._interval:
             self._complain(f"interval {self._interval.number}: the link dropped lines of it")
         self._interval = self._key = None
-        self._agg, self._block = "", []
+        self._agg, self._block, self._rows = "", [], []
 
     def idle(self, at: float) -> list[Batch]:
         return []
@@ -296,14 +297,14 @@ class FrameParser:
         """A line of a histogram or a stack."""
         if line.startswith("zs1 yek"):
             self._close(line[8:])
-        elif line.startswith("zs1 ") or len(self._block) >= _MOST_LINES:
+        elif line.startswith("zs1 ") or len(self._block) + len(self._rows) >= _MOST_LINES:
             raise _Damage(f"a {self._agg.partition(' ')[0]} without end")
         elif self._agg == "stack":
             self._block.append(line)
+        elif m := blocks.ROW.fullmatch(line):
+            self._rows.append(m)
         elif line.strip() and not blocks.HEADER.fullmatch(line):
-            if not blocks.ROW.fullmatch(line):
-                raise _Damage("not a bucket", len(line) - len(line.lstrip()) + 1)
-            self._block.append(line)
+            raise _Damage("not a bucket", len(line) - len(line.lstrip()) + 1)
 
     def _head(self, text: str, line: str) -> None:
         """A key line's text after ``zs1 key``; waits for more lines while a key is not whole."""
@@ -327,7 +328,7 @@ class FrameParser:
         if m := _SCALAR.fullmatch(text, at):
             self._add(_Row(keys, m[1], value=float(m[2])))
         else:
-            self._agg, self._block = text[at:], []
+            self._agg, self._block, self._rows = text[at:], [], []
 
     def _close(self, tail: str) -> None:
         agg, self._agg = self._agg, ""
@@ -338,9 +339,8 @@ class FrameParser:
             frames = [f.strip() for f in self._block if f.strip()]
             self._add(_Row([*self._keys, "\n".join(frames)], m[1], value=float(m[2])))
             return
-        buckets = [bucket for line in self._block if (bucket := blocks.row(line))]
         kind, *numbers = agg.split(" ")
-        h = _READ[kind](buckets, *map(int, numbers))
+        h = _READ[kind]([blocks.bucket(m) for m in self._rows], *map(int, numbers))
         bounds_, counts = h.bounds, h.counts
         if bounds_ == "quantize_signed":
             # No field is below zero; clocks of two CPUs may be apart. Sums want one set of bounds.

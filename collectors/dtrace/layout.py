@@ -249,11 +249,13 @@ class _Reader:
         following = self.lines[self.at + 1] if self.at + 1 < len(self.lines) else ""
         if blocks.HEADER.fullmatch(following):
             return self._on_this_line() == 0
-        if _DUMP_HEAD.fullmatch(following) or _FRAME.fullmatch(following):
+        if _DUMP_HEAD.fullmatch(following):
             return True
-        return _stands_as_frame(following) and not _number(following)
+        return bool(_FRAME.fullmatch(following) or _stands_as_frame(following)) and not _number(following)
 
     def _is_frame(self, line: str, number: bool) -> bool:
+        if line.endswith("  ") and split(line):
+            return False  # padded, as string keys are and frames are not
         if _FRAME.fullmatch(line):
             return True
         if number or not line.startswith(" ") or not line.strip():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,6 +22,16 @@ needed = pytest.mark.skipif(
     not DTRACE or os.getuid() != 0,
     reason="no real dtrace: set ZONESCOPE_DTRACE to its command and run as root",
 )
+
+
+@contextlib.contextmanager
+def busy() -> Iterator[None]:
+    """Every CPU at work: under Linux a profile or tick probe does not fire on one that idles."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(os.cpu_count() or 1):
+            process = stack.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+            stack.callback(process.kill)
+        yield
 
 
 def compiles(program: str) -> None:

@@ -304,4 +304,4 @@ def test_the_first_column_comes_soon(tmp_path: Path, sshd: Sshd, capsys: pytest.
         frame = store.window("dtrace", began - 5, time.time() + 5)
         with capsys.disabled():
             print(f"\nattached after {up:.1f} s, first row after {time.time() - began:.1f} s")
-    assert len(frame["counts"].iloc[0]) == len(bounds(frame["bounds"].iloc[0]))
+    assert 0 < len(frame["counts"].iloc[0]) <= len(bounds(frame["bounds"].iloc[0]))
