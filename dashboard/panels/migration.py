@@ -306,7 +306,7 @@ Copied = list[tuple[np.ndarray, np.ndarray]]
 
 
 def _receives(live: Live, hosts: list[str], at: float | None) -> set[tuple[str, str]]:
-    """(host, dataset) of every `zfs receive` under way."""
+    """(host, dataset) of every `zfs receive` under way; one that does not say where it is, by where it began."""
     where = {"host": hosts}
     within = 4 * SCHEMAS["transfers"].every
     if at is None:
@@ -314,7 +314,8 @@ def _receives(live: Live, hosts: list[str], at: float | None) -> set[tuple[str, 
     else:
         rows = live.store.window("transfers", at - within, at + 1, where=where).groupby(["host", "stream"]).tail(1)
     mine = rows[(rows["kind"] == "zfs_receive") & rows["state"].isin(["running", "stalled"])]
-    return {(h, d) for h, d in zip(mine["host"], mine["dataset"], strict=True) if isinstance(d, str)}
+    began = mine["stream"].str.split(" ", n=1).str[-1]
+    return set(zip(mine["host"], mine["dataset"].fillna(began), strict=True))
 
 
 def _of(
@@ -335,7 +336,8 @@ def _of(
         s = progress(times, used, total, now, short)
         if total and len(used):
             copied.append((times, np.minimum(used, total)))
-        if s.state == "done" and (pair.target, pair.on_target(dataset)) in running:
+        own = pair.on_target(dataset)
+        if s.state == "done" and any(h == pair.target and (d == own or d.startswith(f"{own}/")) for h, d in running):
             # As large as its source, which is not that all of it is there: the source's size is of a minute ago.
             s = replace(s, state="sending", why="its receive still runs")
         silent = [h for h in (pair.source, pair.target) if h in gone]

@@ -188,8 +188,12 @@ def test_bytes_before_the_first_sample_are_unknown_not_zero(live: Live) -> None:
 
 @pytest.mark.parametrize(("said", "expected"), [("running", "sending"), ("stalled", "sending"), ("done", "done")])
 @pytest.mark.parametrize("at", [None, NOW], ids=["live", "past"])
+@pytest.mark.parametrize(
+    ("began", "dataset"),
+    [("mail/mail3", "mail/mail3"), ("mail", "mail/mail3"), ("mail/mail3", "mail/mail3/spool"), ("mail/mail3", None)],
+)
 def test_a_copy_as_large_as_its_source_is_not_done_while_its_receive_runs(
-    tmp_path: Path, said: str, expected: str, at: float | None
+    tmp_path: Path, said: str, expected: str, at: float | None, began: str, dataset: str | None
 ) -> None:
     times, used = series(60, 50e6, still=120.0)
     stamps = pd.to_datetime(times, unit="s", utc=True)
@@ -197,10 +201,10 @@ def test_a_copy_as_large_as_its_source_is_not_done_while_its_receive_runs(
         pd.DataFrame({"time": stamps, "host": host, "dataset": "mail/mail3", "used": held})
         for host, held in (("ma2", used[-1]), ("ms2", used))
     ]
-    stream = {"time": stamps[-1:], "host": "ms2", "stream": "receive mail/mail3", "kind": "zfs_receive"}
+    stream = {"time": stamps[-1:], "host": "ms2", "stream": f"receive {began}", "kind": "zfs_receive"}
     frames = {
         "dataset_usage": pd.concat(usage),
-        "transfers": pd.DataFrame({**stream, "dataset": "mail/mail3", "state": said}),
+        "transfers": pd.DataFrame({**stream, "dataset": dataset, "state": said}),
     }
     with Writer(tmp_path) as writer:
         writer.append(int(NOW), frames)
