@@ -132,8 +132,7 @@ def collect(
         tap=recorder.channel if recorder else None,
         each_beat=[Asker(Requests(store)), *([recorder] if recorder else [])],
     )
-    if inventory.pairs:
-        engine.add("host_facts", **pairs_fact(inventory))
+    engine.add("host_facts", **pairs_fact(inventory))
     try:
         engine.run(stop)
     finally:

@@ -629,12 +629,16 @@ def survey(link: Link, host: Host, sources: Mapping[str, Source]) -> tuple[probe
 
 
 def pairs_fact(inventory: Inventory) -> dict[str, list[Any]]:
-    """The inventory's pairs as host_facts rows (fact 'pair:<n>', value JSON), so that pages know them."""
-    now = int(time.time() * 1e6)
+    """The inventory's pairs as host_facts rows, so that pages know them: each host's fact 'pairs' is a JSON object of
+    those that begin there by their number, also where none does (any more)."""
+    hosts = list(inventory.hosts)
+    of: dict[str, dict[int, Any]] = {h: {} for h in hosts}
+    for i, pair in enumerate(inventory.pairs):
+        of[pair.source][i] = pair.model_dump(mode="json")
     return {
-        "time": [now] * len(inventory.pairs),
-        "host": [p.source for p in inventory.pairs],
-        "fact": [f"pair:{i}" for i in range(len(inventory.pairs))],
-        "value": [json.dumps(p.model_dump(mode="json")) for p in inventory.pairs],
-        "fix": [""] * len(inventory.pairs),
+        "time": [int(time.time() * 1e6)] * len(hosts),
+        "host": hosts,
+        "fact": ["pairs"] * len(hosts),
+        "value": [json.dumps(of[h]) for h in hosts],
+        "fix": [""] * len(hosts),
     }

@@ -38,7 +38,7 @@ def heard(live: Live, query: Query, at: float | None) -> dict[str, Any]:
     if of == "host":
         return {"ready": str(query.get("name")) in live.hosts}
     if of == "pairs":
-        return {"ready": any(f.startswith("pair:") for h in list(live.hosts.values()) for f in tuple(h.facts))}
+        return {"ready": any(h.fact("pairs") not in ("", "{}") for h in list(live.hosts.values()))}
     if of == "pools":
         return {"ready": bool(pools(live))}
     return {"ready": bool(live.hosts)}

@@ -73,14 +73,15 @@ def pairs(live: Live) -> list[Pair]:
     out = []
     for name in sorted(live.hosts):
         host = live.host(name)
-        for fact, f in sorted(host.facts.items()) if host else ():
-            if not fact.startswith("pair:") or not f.value:
-                continue
+        try:
+            told = json.loads(host.fact("pairs") or "{}") if host else {}
+        except ValueError:
+            continue
+        for index, p in told.items():
             try:
-                p = json.loads(f.value)
                 out.append(
                     Pair(
-                        int(fact[5:]),
+                        int(index),
                         p["name"] or f"{p['source']} to {p['target']}",
                         p["source"],
                         p["target"],

@@ -7,8 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from collectors.engine import pairs_fact
+from collectors.inventory import load
 from dashboard import panels
 from dashboard.live import Fact, Host, Live
+from dashboard.panels.host import heard
 from dashboard.panels.migration import (
     Pair,
     checks,
@@ -119,8 +122,23 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Live:
         }  # fmt: skip
         for host in (source, target):
             live.hosts[host] = Host(host, link="up", newest=NOW)
-        live.hosts[source].facts[f"pair:{i}"] = Fact(json.dumps(pair))
+        live.hosts[source].facts["pairs"] = Fact(json.dumps({i: pair}))
     return live
+
+
+def test_a_pair_that_left_the_inventory_leaves_the_page(tmp_path: Path) -> None:
+    inventory = tmp_path / "hosts.toml"
+    pair = '[[pairs]]\nsource = "{}"\ntarget = "ms1"\n'
+    hosts = "".join(f"[hosts.{h}]\n" for h in ("ma1", "ma2", "ms1"))
+    live = Live(Store(tmp_path / "none"), clock=lambda: NOW)
+    for seq, (sources, expected) in enumerate(
+        ((["ma1", "ma2"], ["ma1", "ma2"]), (["ma2"], ["ma2"]), ([], [])), 1
+    ):  # each time a collector that was started anew
+        inventory.write_text(hosts + "".join(pair.format(s) for s in sources))
+        facts = SCHEMAS["host_facts"].table(pairs_fact(load(inventory)))
+        live.add(Second(seq, int(NOW), "collector", {"host_facts": facts}))
+        assert [p.source for p in pairs(live)] == expected
+        assert heard(live, {"of": "pairs"}, None) == {"ready": bool(expected)}
 
 
 def test_the_pair_that_stops_the_night_is_on_top(live: Live) -> None:
@@ -210,10 +228,9 @@ def test_a_copy_as_large_as_its_source_is_not_done_while_its_receive_runs(
         writer.append(int(NOW), frames)
     live = Live(Store(tmp_path), clock=lambda: NOW)
     live.add(Second(1, int(NOW), "collector", {t: SCHEMAS[t].check(f) for t, f in frames.items()}))
-    live.hosts["ma2"].facts["pair:0"] = Fact(
-        json.dumps({"name": "", "source": "ma2", "target": "ms2", "source_pool": "mail", "target_pool": "mail",
-                    "datasets": ["mail/mail3"]})
-    )  # fmt: skip
+    pair = {"name": "", "source": "ma2", "target": "ms2", "source_pool": "mail", "target_pool": "mail",
+            "datasets": ["mail/mail3"]}  # fmt: skip
+    live.hosts["ma2"].facts["pairs"] = Fact(json.dumps({0: pair}))
     (s,) = night(live, at).streams[0]
     assert s.state == expected
     assert ends([s]) == (
