@@ -178,8 +178,8 @@ HOSTILE = [
 
 
 def skeleton(program: str) -> str:
-    """The program without its title and its string literals: its code."""
-    return STRING.sub('""', program.split("*/", 1)[1])
+    """The program without its title and its string literals: its code, wherever its lines are folded."""
+    return " ".join(STRING.sub('""', program.split("*/", 1)[1]).split())
 
 
 def unescaped(literal: str) -> bytes:
