@@ -51,7 +51,8 @@ def processes(mark: str) -> list[psutil.Process]:
 class Sshd:
     """A running sshd. `options`: lines of sshd_config; `env`: the session's environment; `shell`: the login shell.
 
-    `host_keys`: key types as ssh-keygen names them. The folder holds `client_key`, `known_hosts`, `home/`, `log`.
+    `host_keys`: key types as ssh-keygen names them. `within`: a command that runs it (in another network, say),
+    where it listens on `address`. The folder holds `client_key`, `known_hosts`, `home/`, `log`.
     """
 
     def __init__(
@@ -62,6 +63,8 @@ class Sshd:
         env: Mapping[str, str] | None = None,
         shell: str = "/bin/sh",
         host_keys: Sequence[str] = ("ed25519",),
+        address: str = "127.0.0.1",
+        within: Sequence[str] = (),
     ) -> None:
         if SSHD is None:
             pytest.skip("sshd is not installed (Debian: apt install openssh-server)")
@@ -77,6 +80,7 @@ class Sshd:
         self._host_keys = [self._key(f"host_{kind}", kind) for kind in host_keys]
         self._key("client_key", "rsa" if set(host_keys) <= {"rsa", "dsa"} else "ed25519")
         self.shell, self.options = shell, dict(options or {})
+        self.address, self._within = address, within
         # bash reads ~/.bashrc when it is started by sshd at shell level 1, and at no deeper one.
         self.env = {"HOME": str(self.home), "SHLVL": "5", **(env or {})}
 
@@ -91,7 +95,7 @@ class Sshd:
         forced.write_text(f'SHLVL=0; export SHLVL\nexec {self.shell} -c "$SSH_ORIGINAL_COMMAND"\n')
         lines = {
             "Port": str(self.port),
-            "ListenAddress": "127.0.0.1",
+            "ListenAddress": self.address,
             "AuthorizedKeysFile": str(self.folder / "client_key.pub"),
             "PidFile": "none",
             "StrictModes": "no",
@@ -110,7 +114,7 @@ class Sshd:
         keys = "".join(f"HostKey {key}\n" for key in self._host_keys)
         config.write_text(keys + "".join(f"{k} {v}\n" for k, v in lines.items()))
         self.known_hosts.write_text(
-            "".join(f"[127.0.0.1]:{self.port} {k.with_suffix('.pub').read_text()}" for k in self._host_keys)
+            "".join(f"[{self.address}]:{self.port} {k.with_suffix('.pub').read_text()}" for k in self._host_keys)
         )
         return config
 
@@ -121,8 +125,8 @@ class Sshd:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # the folder it gives its privileges up in
         self.log.write_bytes(b"")
         config = self._configure()
-        process = self.process = subprocess.Popen([SSHD, "-D", "-f", str(config), "-E", str(self.log)])
-        listening = f"Server listening on 127.0.0.1 port {self.port}".encode()
+        process = self.process = subprocess.Popen([*self._within, SSHD, "-D", "-f", str(config), "-E", str(self.log)])
+        listening = f"Server listening on {self.address} port {self.port}".encode()
         try:
             wait_for(lambda: listening in self.log.read_bytes() or process.poll() is not None, "sshd listens")
             assert process.poll() is None, self.log.read_text()
@@ -169,7 +173,7 @@ class Sshd:
         if not config.exists():
             config.write_text("IdentitiesOnly yes\nIdentityAgent none\n")
         base: dict[str, Any] = {
-            "address": "127.0.0.1",
+            "address": self.address,
             "port": self.port,
             "user": self.user,
             "identity": str(self.client_key),
