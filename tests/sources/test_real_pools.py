@@ -258,6 +258,115 @@ def test_a_full_pool_with_snapshots(zfs: Zfs) -> None:
         assert all(abs(c / 1e6 - time.time()) < 600 for c in batch.columns["creation"])
 
 
+SNAPSHOTS = 400
+ODD = ("a:b", "a.b", "-r", "_", "two words", " blank before", "blank behind ", "none", "NAME", "0", "-", "x" * 180)
+"""Names that a snapshot may have: letters, digits, blanks and -_.: (no others, zfs_namecheck.c)."""
+
+
+def exactly(zfs: Zfs, properties: tuple[str, ...], *names: str) -> dict[str, dict[str, str]]:
+    """Properties in bytes as `zfs get -Hp` of each of these by its name tells them."""
+    out: dict[str, dict[str, str]] = {name: {} for name in names}
+    for i in range(0, len(names), 50):
+        some = names[i : i + 50]
+        text = zfs.run("zfs", "get", "-Hp", "-o", "name,property,value", ",".join(properties), *some)
+        for line in text.splitlines():
+            name, key, value = line.split("\t")
+            out[name][key] = value
+    return out
+
+
+def snapshots(batches: Queue[tuple[float, Batch]], dataset: str) -> dict[str, tuple[object, object, object]]:
+    """The newest report's (used, refer, creation) by name of the dataset's snapshots, in the report's order."""
+    while True:
+        _, batch = batches.get(timeout=30)
+        if batches.empty():
+            break
+    cells = batch.columns
+    keys = zip(cells["dataset"], cells["snapshot"], cells["used"], cells["refer"], cells["creation"], strict=True)
+    return {str(snapshot): (used, refer, made) for of, snapshot, used, refer, made in keys if of == dataset}
+
+
+def test_hundreds_of_snapshots(zfs: Zfs) -> None:
+    """Each in the order of creation, to the byte, as they come and go, whatever their names."""
+    zfs.close()
+    name, mount = zfs.pool(zfs.disk("many", 256))
+    mail, other = f"{name}/two words", f"{name}/z.other:1_-"
+    for dataset in (mail, other):
+        zfs.run("zfs", "create", dataset)
+    zfs.run("zfs", "set", "quota=100M", mail)
+    before = int(time.time())
+    for i, odd in enumerate(ODD):
+        (mount / "two words" / "data").write_bytes(os.urandom(10_000 * (i + 1)))
+        zfs.run("zfs", "snapshot", f"{mail}@{odd}")
+    # Counted down, so that their names' order is not that of their creation; most hold bytes of their own.
+    loop = """
+    i=$2
+    while [ $i -gt 0 ]; do
+        dd if=/dev/urandom of="$3" bs=1k count=$((i % 50 + 1)) 2>/dev/null
+        zfs snapshot "$1@hourly-$i" || exit 1
+        i=$((i - 1))
+    done"""
+    zfs.run("sh", "-c", loop, "sh", mail, str(SNAPSHOTS), str(mount / "two words" / "data"))
+    zfs.run("zfs", "snapshot", f"{other}@hourly-1")
+    after = int(time.time())
+    made = [*ODD, *(f"hourly-{i}" for i in range(SNAPSHOTS, 0, -1))]
+
+    def told() -> dict[str, tuple[object, object, object]]:
+        found = exactly(zfs, ("used", "referenced", "creation"), *(f"{mail}@{snapshot}" for snapshot in made))
+        return {
+            name.partition("@")[2]: (float(p["used"]), float(p["referenced"]), int(p["creation"]) * 1_000_000)
+            for name, p in found.items()
+        }
+
+    with collecting(zfs_list.SOURCES[1], "get") as batches:
+        found = wait_for(lambda: (own := snapshots(batches, mail)) == told() and own, "the reports agree", 60)
+        assert list(found) == made, "in the order of creation"
+        creations = [row[2] for row in found.values()]
+        assert creations == sorted(creations)
+        assert before <= creations[0] / 1e6 <= creations[-1] / 1e6 <= after
+        assert sum(used > 0 for used, _, _ in found.values()) > SNAPSHOTS / 2
+        listed = zfs.run("zfs", "list", "-H", "-r", "-t", "snapshot", "-s", "creation", "-o", "name", mail)
+        assert listed.splitlines() == [f"{mail}@{snapshot}" for snapshot in made]
+        # Some go while they are read, others come: no report is lost, and none has what never was.
+        came: list[str] = []
+        for i in range(SNAPSHOTS, SNAPSHOTS - 60, -2):
+            zfs.run("zfs", "destroy", f"{mail}@hourly-{i}")
+            zfs.run("zfs", "snapshot", f"{mail}@late-{i}")
+            made.remove(f"hourly-{i}")
+            came.append(f"late-{i}")
+        for odd in ("two words", "blank behind ", "-r"):
+            zfs.run("zfs", "destroy", f"{mail}@{odd}")
+            made.remove(odd)
+        ever = {*found, *came}
+        made += came
+        while list(found := snapshots(batches, mail)) != made:
+            assert set(found) <= ever
+        wait_for(lambda: snapshots(batches, mail) == told(), "the reports agree again", 60)
+
+    columns = ("used", "available", "referenced", "usedbysnapshots", "usedbydataset", "usedbychildren")
+    datasets = (name, mail, other)
+    with collecting(zfs_list.SOURCES[0], "rounded") as batches:
+
+        def agrees() -> bool:
+            exact = exactly(zfs, ("type", *columns, "quota", "mountpoint"), *datasets)
+            rows = take(batches, "dataset_usage")
+            if exact != exactly(zfs, ("type", *columns, "quota", "mountpoint"), *datasets):
+                return False  # a transaction group went by
+            assert tuple(rows) == datasets
+            for dataset, row in rows.items():
+                of = exact[dataset]
+                assert (row["type"], row["mountpoint"]) == (of["type"], of["mountpoint"])
+                assert row["quota"] == (float(of["quota"]) or None)
+                for column in columns:
+                    value = row[zfs_list.COLUMNS[column]]
+                    # three digits are printed
+                    assert value == pytest.approx(float(of[column]), rel=0.0051, abs=0.5), (dataset, column)
+            assert float(exact[mail]["usedbysnapshots"]) > 1e6
+            return True
+
+        wait_for(agrees, "usage and the pool's own figures agree", 60)
+
+
 def test_a_host_without_pools(zfs: Zfs) -> None:
     """`zpool status` has words for it, and there are no rows."""
     zfs.close()
