@@ -92,8 +92,13 @@
   zs.following = () => state.to === "now" && !state.paused;
   /** "live", "paused" or "history". */
   zs.mode = () => (state.to !== "now" ? "history" : state.paused ? "paused" : "live");
-  /** What the server is asked for: what depends on the viewer's zone is resolved here. */
+  /** What the server is asked for: what depends on the viewer's zone is resolved here, and a paused window is one of the
+      past, so that what is asked of it later has all its columns. */
   zs.watchRange = () => {
+    if (state.to === "now" && state.paused) {
+      const [a, b] = zs.range(state.paused.now);
+      return { from: String(Math.round(a * 1000)), to: String(Math.ceil(b) * 1000) };
+    }
     const plain = (e, up) => (/^(now([+-]\d+[smhd])*|\d{11,})$/.test(e) ? e : String(Math.round(zs.resolve(e, zs.now(), up) * 1000)));
     return { from: plain(state.from, false), to: plain(state.to, true) };
   };
@@ -136,7 +141,7 @@
     if (state.pin !== null) q.set("at", String(Math.round(state.pin * 1000)));
     for (const [id, ids] of Object.entries(state.sel)) q.set(`sel.${id}`, ids.join("|"));
     for (const [id, r] of Object.entries(state.y)) q.set(`y.${id}`, r.map((v) => Number(v.toPrecision(6))).join(","));
-    const s = q.toString().replace(/%2F/g, "/").replace(/%3A/g, ":");
+    const s = q.toString().replace(/%2F/g, "/").replace(/%3A/g, ":").replace(/%2C/g, ",").replace(/%3D/g, "=");
     return location.pathname + (s ? `?${s}` : "") + location.hash;
   }
   const current = () => location.pathname + location.search + location.hash;

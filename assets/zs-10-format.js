@@ -83,7 +83,7 @@
     const { from, to } = zs.state;
     const last = /^now-(\d+)([smhdwMQy])$/.exec(from);
     if (last && to === "now" && !zs.state.paused) {
-      return last[2] === "s" && last[1] >= 120 ? `Last ${zs.span(Number(last[1]))}` : `Last ${last[1]}${THIN}${WORDS[last[2]]}`;
+      return last[2] === "s" && last[1] >= 120 ? `Last ${zs.span(Number(last[1]))}` : `Last ${last[1]}${THIN}${last[1] === "1" ? WORDS[last[2]].replace(/s$/, "") || "s" : WORDS[last[2]]}`;
     }
     if (from.startsWith("now") && to.startsWith("now+")) return `${from} to ${to}`; // a forecast
     const [a, b] = zs.range(zs.state.paused ? zs.state.paused.now : undefined);

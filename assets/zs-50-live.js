@@ -241,11 +241,23 @@
     else if (polling) poll();
     else if (!timer) connect();
   });
+  const SETTLED_MS = 3000; // by then the newest samples of a window are in
+  let still = null, settling = 0;
+  const settle = () => {
+    if (still === state.paused) return;
+    still = state.paused;
+    clearTimeout(settling);
+    if (still) settling = setTimeout(() => zs.rewatch(true), SETTLED_MS);
+    else zs.rewatch();
+  };
+  zs.on("url", settle);
   zs.on("range", () => {
+    settle();
     zs.rewatch();
     for (const p of zs.panels.values()) zs.invalidate(p);
   });
   zs.on("mode", () => {
+    settle();
     for (const p of zs.panels.values()) zs.invalidate(p);
   });
   zs.on("theme", () => {

@@ -311,12 +311,30 @@ def test_a_click_pins_the_instant_on_all_panels_and_escape_lets_go(site):
     page.wait_for_function(f"() => ({inked})().every((n) => n === 0)")
 
 
+def test_a_paused_window_keeps_its_columns_however_late_it_is_asked_of(site):
+    page = site.open()
+    page.evaluate("() => zs.setRange('now-30s', 'now')")
+    whole = """() => { const p = zs.panels.get('p-h-heat'); if (!p.meta || !p.win) return false;
+      const [a, b] = p.columns(); let n = 0; for (let i = a; i < b; i++) n += p.has(i); return n >= 28 && n; }"""
+    page.wait_for_function(whole, timeout=60000)
+    page.evaluate("() => zs.pause(true)")
+    asked = page.evaluate("() => zs.watchRange()")
+    page.wait_for_function("(t) => zs.now() > t / 1000 + 12", arg=int(asked["to"]), timeout=60000)
+    fills = page.evaluate("() => { const n = zs.link.fills; zs.rewatch(true); return n; }")
+    page.wait_for_function("(n) => zs.link.fills > n", arg=fills)
+    page.wait_for_function(whole, timeout=10000)
+    assert page.evaluate("() => zs.watchRange()") == asked
+    page.evaluate("() => zs.pause(false)")
+    refreshes(page, 2)
+    page.wait_for_function(whole, timeout=60000)
+
+
 def test_keys_act_but_not_while_typing(site):
     page = site.open()
     page.keyboard.press("Space")
     assert state(page)["mode"] == "paused"
     paused = panel(page, "p-h-heat")["drawn"]
-    refreshes(page, 2)
+    refreshes(page, 1)
     assert panel(page, "p-h-heat")["drawn"] == paused
     page.keyboard.press("Space")
     assert state(page)["mode"] == "live"
@@ -331,6 +349,17 @@ def test_keys_act_but_not_while_typing(site):
     page.locator(".zs-range-menu input").fill("45m")
     page.keyboard.press("Enter")
     page.wait_for_function("() => zs.state.from === 'now-45m'")
+    said = page.evaluate(
+        "() => ['1M', '2M', '1w', '1h', '30s'].map((x) => { zs.state.from = `now-${x}`; return zs.rangeText(); })"
+    )
+    assert [x.replace("\u2009", " ") for x in said] == [
+        "Last 1 month",
+        "Last 2 months",
+        "Last 1 week",
+        "Last 1 h",
+        "Last 30 s",
+    ]
+    page.evaluate("() => (zs.state.from = 'now-45m')")
     page.keyboard.press("t")
     page.keyboard.press("ArrowLeft")
     page.wait_for_function("() => zs.mode() === 'history'")
