@@ -259,7 +259,10 @@
         ctx.textAlign = "right";
         ctx.textBaseline = "middle";
         ctx.fillStyle = c.text3;
-        ctx.fillText(`> ${zs.fmtExact(hi, unit).join("\u2009")}`, g.x - 6, oy + OVER / 2);
+        const text = `> ${zs.fmtExact(hi, unit).join("\u2009")}`;
+        const tight = ctx.measureText(text).width > g.x - 8; // the margin fits the ticks, which have no sign before them
+        if (tight) ctx.font = zs.font(10);
+        ctx.fillText(text, g.x - (tight ? 2 : 6), oy + OVER / 2);
       }
       p.cells = { first, over, edge, lo, hi, unit, fold, i0 };
     }

@@ -1,6 +1,6 @@
 /* The DTrace page: the question as a sentence of buttons, start and stop, what runs where, the keys of the window or
    of one cell, keys lit in the heat map, drilling down. The URL holds the question (q, hosts, every, for, lit, lines,
-   yscale, draw, cell) and those it was drilled down from (up: question|key|hosts, oldest first); changing it asks for
+   yscale, draw, cell, sort) and those it was drilled down from (up: question|key|hosts, oldest first); changing it asks for
    other data without laying the page anew. zs-78a-graphs.js has the graphs' own tools, zs-79-flame.js the stacks. */
 (() => {
   "use strict";
@@ -11,7 +11,7 @@
   const NAMES = ["dtrace_heat", "dtrace_stack", "dtrace_head", "dtrace_keys", "dtrace_flame"];
   const LINES = ["p50", "p90", "p99", "max"];
   const LIT = 8, UP = 3; // keys lit at once; graphs over the one that was drilled down from them
-  const S = (zs.dtrace = { q: "", hosts: null, every: 1, for: 600, lit: [], lines: ["p50", "p99"], yscale: "log", draw: "mountain", cell: null, base: null, range: null, up: [], head: null, keys: null, busy: "" });
+  const S = (zs.dtrace = { q: "", hosts: null, every: 1, for: 600, lit: [], lines: ["p50", "p99"], yscale: "log", draw: "mountain", cell: null, sort: "", base: null, range: null, up: [], head: null, keys: null, busy: "" });
 
   const root = () => document.getElementById("zs-dtrace");
   const settings = () => {
@@ -65,6 +65,7 @@
     S.lines = list("lines", ",") || (q.has("lines") ? [] : ["p50", "p99"]);
     S.yscale = q.get("yscale") === "linear" ? "linear" : "log";
     S.draw = q.get("draw") === "line" ? "line" : "mountain";
+    S.sort = q.get("sort") === "p99" ? "p99" : "";
     const span = (k) => (list(k, ",") || []).map(Number);
     const pair = (k) => (span(k).length === 2 && span(k).every((x) => x > 0) ? span(k) : null);
     S.base = pair("base");
@@ -87,6 +88,7 @@
     put("lines", S.lines.join(","), "p50,p99");
     put("yscale", S.yscale, "log");
     put("draw", S.draw, "mountain");
+    put("sort", S.sort, "");
     put("base", S.base ? S.base.map((v) => Math.round(v)).join(",") : "", "");
     put("fr", S.range ? S.range.map((v) => Math.round(v)).join(",") : "", "");
     put("cell", S.cell ? S.cell.map((v) => (v === null ? "" : Number(v.toPrecision(13)))).join(",") : "", "");
@@ -103,7 +105,7 @@
     const span = Math.max(1, Math.round(b - a));
     if (x.name === "dtrace_heat") return { ...common, question: mode(S.q) === "stacks" ? scope(S.q) : S.q, lit: S.lit, lines: mode(S.q) === "stacks" ? [] : S.lines, scale: S.yscale };
     if (x.name === "dtrace_stack") return { ...common, interval: S.every };
-    if (x.name === "dtrace_keys") return { ...common, span, ...(S.cell ? { cell: S.cell } : {}) };
+    if (x.name === "dtrace_keys") return { ...common, span, ...(S.cell ? { cell: S.cell } : {}), ...(S.sort && mode(S.q) === "heat" ? { sort: S.sort } : {}) };
     if (x.name === "dtrace_flame") return { ...common, span, ...(S.range ? { range: S.range } : {}), ...(S.base ? { base: S.base } : {}) };
     if (x.name === "dtrace_head") return { ...common, span, up: S.up.map((u) => u.q) };
     return common;
@@ -494,6 +496,8 @@
     bar();
     hosts(d);
   }
+  /** What dtrace uses of a CPU, no finer than the host tells. */
+  const cost = (x) => (x.cpu < x.cpu_error ? `< ${zs.sig(100 * x.cpu_error, "%")}${THIN}%` : `${zs.sig(100 * x.cpu, "%")}${THIN}%`);
   function hosts(d) {
     const el = document.getElementById("zs-dtrace-hosts");
     if (!el) return;
@@ -516,7 +520,7 @@
       zs.text(p.what, (x.state && !d.counted ? WORD[x.state] + (x.why ? `: ${x.why}` : "") : silent) + (runs ? by + left : ""));
       p.what.title = p.what.textContent;
       zs.text(p.rate, x.rate === null || !runs ? "" : d.counted ? `${x.rate} disks` : `${zs.sig(x.rate, "")}${d.unit === "B" ? " B" : ""}/s`);
-      zs.text(p.cpu, !runs || d.counted ? "" : x.cpu === null ? `–${THIN}CPU` : `${zs.sig(100 * x.cpu, "%")}${THIN}% CPU`);
+      zs.text(p.cpu, !runs || d.counted ? "" : x.cpu === null ? `–${THIN}CPU` : `${cost(x)} CPU`);
       p.cpu.title = x.cpu === null ? "What dtrace itself uses is asked every few seconds" : "CPU time of dtrace itself; what its probes cost the probed comes on top";
       const lost = Math.max(x.drops || 0, x.lost || 0);
       zs.text(p.drops, x.drops === null || !runs || d.counted ? "" : `${zs.sig(lost, "")} drops`);
@@ -617,15 +621,27 @@
       zs.text(node.lastChild, bounds(x.low, x.high, x.unit));
       node.title = "The truth is somewhere in this bucket.";
     });
-    const headKey = fields.join() + timed + unit;
+    const headKey = fields.join() + timed + unit + S.sort;
     if (p.headKey !== headKey) {
       p.headKey = headKey;
       const wide = fields.map((f) => h("th", "zs-name", f.replace("_", " ") || "all"));
-      p.head.replaceChildren(h("th"), ...wide, h("th", "zs-n", unit), h("th", "", ""), h("th", "zs-n", "share"), ...(timed ? [h("th", "zs-n", "p99")] : []), h("th"));
+      const sorting = (word, by, title) => {
+        const b = button("zs-dtrace-sort", () => {
+          S.sort = by;
+          zs.dtraceApply(false);
+          keys(el, S.keys);
+        }, word);
+        b.title = title;
+        const th = h("th", "zs-n", b);
+        if (S.sort === by) th.setAttribute("aria-sort", "descending");
+        return th;
+      };
+      const counts = timed ? sorting(unit, "", "The largest keys first") : h("th", "zs-n", unit);
+      p.head.replaceChildren(h("th"), ...wide, counts, h("th", "", ""), h("th", "zs-n", "share"), ...(timed ? [sorting("p99", "p99", "The slowest keys first")] : []), h("th"));
       p.body.replaceChildren();
       p.body.zsKeyed = new Map();
     }
-    const top = d.keys.length ? d.keys[0].share : 1;
+    const top = Math.max(...d.keys.map((k) => k.share), 1e-9);
     zs.keyed(p.body, d.keys, (k) => k.id, (k) => {
       const tr = h("tr");
       tr.dataset.id = k.id;
@@ -812,5 +828,5 @@
   };
 
   // What the graphs' own tools (zs-78a-graphs.js) work with.
-  zs.dt = { S, THIN, SEP, LIT, root, settings, heat, graph, slot, mode, chosen, button, menu, item, post, tried, go, stop, above, light, write, apply, bounds, count, plural };
+  zs.dt = { S, THIN, SEP, LIT, root, settings, heat, graph, slot, mode, chosen, button, menu, item, post, tried, go, stop, cost, above, light, write, apply, bounds, count, plural };
 })();

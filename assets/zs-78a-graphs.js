@@ -251,7 +251,7 @@
         return group(b, rows);
       })() : null,
       root().dataset.mode === "stacks" ? null : (() => {
-        const b = tool("Rainbow", `Every key a hue (the ${dt.LIT} largest); again: none`, null, "", Boolean(rain));
+        const b = tool("Rainbow", `Every key a hue (the ${dt.LIT} on top of the table); again: none`, null, "", Boolean(rain));
         b.addEventListener("click", rainbow);
         return b;
       })(),
@@ -366,13 +366,13 @@
       if (!p) continue;
       own(p);
       if (p.zsEmpty && p.empty) p.setEmpty(...p.zsEmpty);
-      const costs = d.hosts.filter((x) => x.chosen && x.cpu !== null).map((x) => x.cpu);
+      const costs = d.hosts.filter((x) => x.chosen && x.cpu !== null).sort((a, b) => b.cpu - a.cpu);
       const badge = p.el.querySelector(".zs-panel-source");
       if (!badge) continue;
       badge.classList.toggle("zs-cost-dtrace", !d.counted);
       badge.classList.toggle("zs-cost-kstat", d.counted);
       badge.title = d.counted ? "The kernel counts it anyway: nearly free" : "Costs CPU while it runs: dtrace's own share";
-      zs.text(badge, d.counted ? "kstat, 1 s" : `DTrace, ${S.every} s${costs.length ? `: up to ${zs.sig(100 * Math.max(...costs), "%")}${THIN}% of a CPU` : ""}`);
+      zs.text(badge, d.counted ? "kstat, 1 s" : `DTrace, ${S.every} s${costs.length ? `: ${costs[0].cpu < costs[0].cpu_error ? "" : "up to "}${dt.cost(costs[0])} of a CPU` : ""}`);
     }
     above(d);
     tools();

@@ -108,6 +108,8 @@ def panel_csv(data: PanelData, tz: str = "UTC") -> str:
     head = [f"time ({tz})"]
     columns = []
     for i, s in enumerate(data.series):
+        if s.group == "hidden" and not np.isfinite(data.values[i]).any():
+            continue  # what a page keeps for itself
         unit = f" ({s.unit})" if s.unit else ""
         kinds = [("", data.values), (" min", data.low), (" max", data.high)]
         for word, array in kinds:
@@ -117,7 +119,9 @@ def panel_csv(data: PanelData, tz: str = "UTC") -> str:
                 columns.append(array[i])
     if data.heat is not None:
         for k, bound in enumerate(data.heat.bounds):
-            head.append(f"events from {bound:.4g} {data.heat.unit}")
+            unit = "" if data.heat.unit == "1" else f" {data.heat.unit}"
+            word, at = ("from", bound) if np.isfinite(bound) else ("below", data.heat.bounds[k + 1])
+            head.append(f"events {word} {at:.4g}{unit}")
             columns.append(data.heat.counts[:, k])
     g = data.grid
     rows = ([stamp(g.start + i * g.step, tz), *(cell(float(c[i])) for c in columns)] for i in range(g.n))

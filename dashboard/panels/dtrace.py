@@ -48,6 +48,8 @@ LAPSED = 60.0
 """Seconds after which a request that no collector took is no longer waited for."""
 FRESH = 8.0
 """A host whose newest row is not older has the question running, seconds."""
+COARSE_CPU = 0.05
+"""What `cpu` may be off by on a system whose ps tells whole seconds, cores (collectors/dtrace/cost.py)."""
 LOCAL = {"device", "pid", "cpu", "interface", "remote_port"}
 """Keys that mean something else on every host."""
 
@@ -428,7 +430,8 @@ def sums(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
 @view("dtrace_keys")
 def dtrace_keys(live: Live, query: Query, at: float | None) -> dict[str, Any]:
     """Who was in the window of `span` seconds, or in `cell` [from, to, low, high] (high None: open above): counts
-    that add up to `sum`, the share and the p99 of each key, percentiles of all with the width of their bucket."""
+    that add up to `sum`, the share and the p99 of each key, percentiles of all with the width of their bucket. The
+    largest keys come first, with `sort` "p99" the slowest."""
     return _shared("keys", live, query, at, lambda: _keys(live, query, at))
 
 
@@ -466,7 +469,8 @@ def _keys(live: Live, query: Query, at: float | None) -> dict[str, Any]:
     else:
         totals = np.bincount(codes, weights(frame), len(ids)) if len(ids) else np.empty(0)
     p99 = quantile(each, rows, 0.99) if each is not None and rows is not None else np.full(len(ids), np.nan)
-    order = [int(i) for i in np.argsort(-totals, kind="stable") if totals[i] > 0]
+    by = np.nan_to_num(p99, nan=-1.0) if query.get("sort") == "p99" else totals
+    order = [int(i) for i in np.argsort(-by, kind="stable") if totals[i] > 0]
     whole = float(totals.sum())
     for i in order[:LISTED]:
         key = str(ids[i])
@@ -869,7 +873,9 @@ def _host(
         "allowed": a.table != "dtrace" or "*" in allowed or metric in allowed, "why": why, "ends": ends,
         "lacks": (lack.value if lack else "") if host.up(now) else host.reason, "fix": lack.fix if lack else "",
         "who": (run or {}).get("who") or (request.who if request else ""),
-        "cpu": going["cpu"] if going else None, "lost": going["drops"] if going else None,
+        "cpu": going["cpu"] if going else None,
+        "cpu_error": COARSE_CPU if host.fact("os") in ("solaris10", "solaris11", "illumos") else 0.0,
+        "lost": going["drops"] if going else None,
         "rate": round(rows["rate"], 1) if rows and fresh else None, "drops": rows["drops"] if rows and fresh else None,
     }  # fmt: skip
 

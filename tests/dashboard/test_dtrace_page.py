@@ -3,15 +3,19 @@ that writes."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import urllib.request
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from collectors.dtrace import scripts
 from dashboard import ask
+from dashboard.export import panel_csv
 from dashboard.live import Live
 from dashboard.panels import PANELS, VIEWS, dtrace
 from dashboard.panels.data import Grid
@@ -273,6 +277,41 @@ def test_the_whole_window_and_its_percentiles(live: Live) -> None:
         assert p["high"] == pytest.approx(2 * p["low"]), "a bucket's width is the error"
 
 
+def test_the_slowest_keys_come_first_where_the_table_is_sorted_so(tmp_path: Path) -> None:
+    slow = {"keys": [["fast"], ["slow"]], "counts": [histogram(b20=9), histogram(b28=1)]}
+    table = SCHEMAS["dtrace"].table(
+        {
+            "time": [START * 10**6] * 2, "host": ["ms2"] * 2, "question": [QUESTION] * 2, "agg": ["quantize"] * 2,
+            "bounds": ["quantize"] * 2, "value": [None] * 2, "drops": [0.0] * 2, **slow,
+        }
+    )  # fmt: skip
+    live = Live(Store(tmp_path), clock=lambda: START + 2.0)
+    with Writer(tmp_path) as writer:
+        writer.append(START, {"dtrace": table})
+
+    def of(**more: str) -> list[str]:
+        query = {"question": QUESTION, "host": ["ms2"], "span": 2, **more}
+        return [k["id"] for k in VIEWS["dtrace_keys"](live, query, None)["keys"]]
+
+    assert of() == ["fast", "slow"]
+    assert of(sort="p99") == ["slow", "fast"]
+
+
+def test_a_map_as_csv_has_its_rows_and_nothing_that_the_page_keeps_for_itself(live: Live) -> None:
+    head, *lines = list(csv.reader(io.StringIO(panel_csv(heat(live, lines=["p50"])))))
+    assert head[:3] == ["time (UTC)", "p50 (s)", "events from 1.28e-07 s"]
+    assert len(set(head)) == len(head)
+    assert [sum(float(x) for x in line[2:]) for line in lines] == [20.0] * SECONDS
+    grid, query = Grid(START, 1.0, 1), {"question": "disk_busy", "host": ["ms2"]}
+    busy = pd.DataFrame(
+        {"time": pd.to_datetime([START], unit="s", utc=True), "host": "ms2", "device": "sd0", "busy": 0.5}
+    )
+    head, line = list(csv.reader(io.StringIO(panel_csv(dtrace.dtrace_heat({"disk_io": busy}, query, grid, ())))))
+    first = head.index("events below 0")
+    assert head[first + 1 : first + 3] == ["events from 0", "events from 0.05"]
+    assert line[head.index("events from 0.5")] == "1"
+
+
 def test_history_gives_the_same_keys_as_the_ring(live: Live) -> None:
     query = {"question": QUESTION, "host": ["ms2", "ma2"], "span": 30}
     past = Live(Store(live.store.folder), clock=live.clock)  # type: ignore[attr-defined]
@@ -509,6 +548,13 @@ def test_what_a_run_costs_who_asked_and_its_program(tmp_path: Path) -> None:
     )
     [host] = head["hosts"]
     assert (host["state"], host["who"], host["cpu"], host["lost"]) == ("running", "page at ::1", 0.009, 2.0)
+    assert host["cpu_error"] == 0.0, "its system tells hundredths"
+    frames["host_facts"] = SCHEMAS["host_facts"].table(
+        {"time": t, "host": ["ms2"], "fact": ["os"], "value": ["solaris10"]}
+    )
+    live.add(Second(2, START + 2, "collector", frames))
+    [host] = VIEWS["dtrace_head"](live, {"question": QUESTION, "host": ["ms2"]}, None)["hosts"]
+    assert host["cpu_error"] == 0.05, "its ps tells whole seconds"
     assert host["ends"] == START + 503
     assert [u["sentence"] for u in head["up"]] == ["system calls broken down by zone"]
     said = ask.follow({"do": "program", "question": QUESTION, "hosts": ["ms2"]}, live, Requests(tmp_path), "page")
