@@ -76,6 +76,13 @@
       const [id, key, hosts] = x.split("|").map(decodeURIComponent);
       return { q: id, lit: key ? [key] : [], hosts: hosts ? hosts.split(",") : null };
     });
+    if (settings().problem) {
+      // The URL asks what is no question: the page shows the standing one, and says so once.
+      zs.say(`${settings().problem}: here is what always runs`);
+      settings().problem = "";
+      [S.q, S.lit, S.cell, S.up] = [settings().standing, [], null, []];
+      write(false);
+    }
   }
   function write(push) {
     const q = new URLSearchParams(location.search);
@@ -497,7 +504,7 @@
     hosts(d);
   }
   /** What dtrace uses of a CPU, no finer than the host tells. */
-  const cost = (x) => (x.cpu < x.cpu_error ? `< ${zs.sig(100 * x.cpu_error, "%")}${THIN}%` : `${zs.sig(100 * x.cpu, "%")}${THIN}%`);
+  const cost = (x) => (x.cpu < x.cpu_error ? `< ${Math.round(100 * x.cpu_error)}${THIN}%` : `${zs.sig(100 * x.cpu, "%")}${THIN}%`);
   function hosts(d) {
     const el = document.getElementById("zs-dtrace-hosts");
     if (!el) return;

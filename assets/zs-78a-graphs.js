@@ -390,7 +390,6 @@
       const head = p.el.querySelector(".zs-panel-head");
       if (!p.zsHead) {
         p.zsHead = { open: button("zs-dtrace-open", () => back(i), ""), stop: button("zs-stop", () => dt.stop(dt.above(i)), zs.icon("stop"), h("span", "", "Stop")), off: button("zs-icon-button", () => close(i), zs.icon("close")) };
-        p.zsHead.open.title = "Back to this graph";
         p.zsHead.stop.title = "End this question; its answer stays";
         p.zsHead.off.title = "Close this graph and end its question";
         p.zsHead.off.setAttribute("aria-label", p.zsHead.off.title);
@@ -399,6 +398,7 @@
       }
       const key = u.lit.length ? u.lit[0].split(dt.SEP).join(" ") : "";
       zs.text(p.zsHead.open, known && known.id === u.q ? known.sentence : u.q);
+      p.zsHead.open.title = `${p.zsHead.open.textContent}: back to this graph`;
       zs.text(p.el.querySelector(".zs-panel-sub"), key ? `the graph below is its ${key}` : "");
       p.zsHead.stop.hidden = !(known && known.requests.length);
     }

@@ -427,11 +427,22 @@ def sums(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
     return (running[ends] - running[ends - sizes]).astype(float)
 
 
+def _problem(query: Query) -> str:
+    """Why what a page asks is no question, '' where it is one."""
+    try:
+        asked(str(query.get("question", "")))
+    except QuestionError as e:
+        return str(e)
+    return ""
+
+
 @view("dtrace_keys")
 def dtrace_keys(live: Live, query: Query, at: float | None) -> dict[str, Any]:
     """Who was in the window of `span` seconds, or in `cell` [from, to, low, high] (high None: open above): counts
     that add up to `sum`, the share and the p99 of each key, percentiles of all with the width of their bucket. The
     largest keys come first, with `sort` "p99" the slowest."""
+    if problem := _problem(query):
+        return {"error": problem}
     return _shared("keys", live, query, at, lambda: _keys(live, query, at))
 
 
@@ -510,6 +521,8 @@ def _percentile(counts: Counts, rows: Rows, name: str, q: float) -> dict[str, An
 def dtrace_flame(live: Live, query: Query, at: float | None) -> dict[str, Any]:
     """The stacks of the window, or of its part `range` [from, to], as a tree (flame.wire); with `base` [from, to]
     beside those of that window."""
+    if problem := _problem(query):
+        return {"error": problem}
     end = None if at is None else at
     if end is None:  # every five seconds: boxes that move each second cannot be read
         end = live.clock() // 5 * 5

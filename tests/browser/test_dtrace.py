@@ -421,6 +421,23 @@ def test_a_host_that_may_not_be_asked_says_what_to_do_and_counted_maps_need_no_s
     )
 
 
+def test_an_address_that_asks_nothing_shows_what_always_runs_and_says_so(open_page) -> None:
+    page = open_page("?q=nonsense/by=x&hosts=ms2&lit=a")
+    page.wait_for_function("() => document.querySelector('.zs-dtrace-metric')", timeout=30000)
+    page.wait_for_function("() => document.body.innerText.includes(\"no metric 'nonsense'\")")
+    page.wait_for_function("() => document.querySelectorAll('.zs-dtrace-keys tbody tr').length > 3", timeout=60000)
+    assert title(page) == "disk I/O broken down by device and latency"
+    assert "q=disk_io/by=device,latency" in page.url
+    assert "lit=" not in page.url
+    # Its keys sorted by p99: the slowest on top, and the address says so.
+    slowest = (
+        "() => { const k = zs.dtrace.keys.keys.map((x) => x.p99); return k.every((v, i) => !i || v <= k[i - 1]); }"
+    )
+    page.locator(".zs-dtrace-keys th button", has_text="p99").click()
+    page.wait_for_function(slowest)
+    assert "sort=p99" in page.url
+
+
 def test_keys_of_a_hostile_host_are_text(open_page) -> None:
     page = open_page("?hosts=ms2")
     page.wait_for_function("() => document.querySelectorAll('.zs-dtrace-keys tbody tr').length > 3")

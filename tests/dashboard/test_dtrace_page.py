@@ -468,6 +468,9 @@ def test_the_page_opens_on_the_question_of_its_address(dashboard: Dashboard) -> 
     assert page.status == 200
     head = VIEWS["dtrace_head"](dashboard.live, {"question": "disk_io/by=nothing", "host": []}, None)
     assert "no field 'nothing'" in head["problem"]
+    for name in ("dtrace_keys", "dtrace_flame"):
+        said = VIEWS[name](dashboard.live, {"question": "disk_io/by=nothing", "host": []}, None)
+        assert "no field 'nothing'" in said["error"], "in words, and no fault of the server's"
 
 
 def test_the_first_answer_of_each_host_is_told_at_once_and_the_next_ones_are_not() -> None:
