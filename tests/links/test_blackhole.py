@@ -30,8 +30,8 @@ pytestmark = pytest.mark.sshd
 
 Connect = Callable[[LinkOptions], Link]
 
-LOUD = "while :; do echo tick; sleep 1; done"
-"""As dtrace and most sources: a line a second."""
+LOUD = "trap '' 1 2 13 15; while :; do echo tick; sleep 1; done"
+"""As dtrace and most sources: a line a second; and nobody listening is no reason to end."""
 
 
 class Far:
@@ -54,6 +54,7 @@ class Far:
                 _run(*inside, "ip", "address", "add", f"{address}/30", "dev", card)
                 _run(*inside, "ip", "link", "set", card, "up")
             self._hardware = _hardware(near), _hardware(far, self.within)
+            self.patience(tcp_retries2=15)  # the system's own; a container may not let us
             self.mend()
         except BaseException:
             self.close()
@@ -177,7 +178,7 @@ def test_nothing_is_left_when_the_host_gives_up(
     far: Far, tmp_path: Path, connect: Connect, command: str, sshd: dict[str, str], said: str
 ) -> None:
     if sshd:
-        far.patience(tcp_retries2=15, tcp_keepalive_time=7200)  # the system's own
+        far.patience(tcp_retries2=15, tcp_keepalive_time=7200)
     else:
         far.patience(tcp_retries2=3, tcp_keepalive_time=2, tcp_keepalive_intvl=1, tcp_keepalive_probes=2)
     with Sshd(tmp_path, options=sshd, address=far.address, within=far.within) as server:
