@@ -95,7 +95,11 @@
     if (zs.following() && !state.hold && link.ticks % zs.cost.every === 0) for (const p of zs.panels.values()) zs.invalidate(p);
     zs.whenDrawn(() => ack(h.seq));
   }
-  function mergeEvents(p, events) {
+  /** Of what comes with a tick, what concerns the panel's own hosts, as a fill has it. */
+  zs.mergeEvents = mergeEvents;
+  function mergeEvents(p, all) {
+    const hosts = [].concat(p.query.host || p.query.hosts || []);
+    const events = all.filter((e) => !hosts.length || !e.host || hosts.includes(e.host));
     const key = (e) => `${e.time} ${e.text}`;
     const have = new Map((p.events || []).map((e) => [key(e), e]));
     for (const e of events) have.set(key(e), e);

@@ -209,6 +209,19 @@ def test_words_on_a_plot_never_touch(site):
     assert found == []
 
 
+def test_an_event_of_another_host_is_not_on_a_panel(site):
+    page = site.open()
+    seen = page.evaluate(
+        """() => { const p = zs.panels.get('p-h-heat'), query = p.query;
+        p.query = { ...query, host: ['ms2'] };
+        const at = zs.now() - 10, of = (host) => ({ time: at, until: null, host, kind: 'link', text: `of ${host}` });
+        zs.mergeEvents(p, ['ms2', 'ma1', ''].map(of));
+        p.query = query;
+        return p.events.filter((e) => e.time === at).map((e) => e.text); }"""
+    )
+    assert seen == ["of ms2", "of "]
+
+
 def test_the_weightiest_of_events_at_once_has_the_flag(site):
     page = site.open()
     drawn = page.evaluate("""() => {
