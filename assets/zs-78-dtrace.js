@@ -524,7 +524,7 @@
       const silent = !x.up ? `not up${x.lacks ? `: ${x.lacks}` : ""}` : d.counted ? "counted" : !x.knows ? `no dtrace${x.lacks ? `: ${x.lacks}` : ""}` : !x.allowed ? "not allowed in hosts.toml" : "not running";
       const by = x.who && x.who !== "zonescope" ? `, asked by ${x.who}` : x.who ? ", all the time" : "";
       const left = runs && x.ends !== null ? `, ${zs.span(Math.max(0, x.ends - zs.now()))} left` : "";
-      zs.text(p.what, (x.state && !d.counted ? WORD[x.state] + (x.why ? `: ${x.why}` : "") : silent) + (runs ? by + left : ""));
+      zs.text(p.what, (x.state && !d.counted ? (d.untaken && x.state === "asked" ? "no collector has taken it" : WORD[x.state]) + (x.why ? `: ${x.why}` : "") : silent) + (runs ? by + left : ""));
       p.what.title = p.what.textContent;
       zs.text(p.rate, x.rate === null || !runs ? "" : d.counted ? `${x.rate} disks` : `${zs.sig(x.rate, "")}${d.unit === "B" ? " B" : ""}/s`);
       zs.text(p.cpu, !runs || d.counted ? "" : x.cpu === null ? `–${THIN}CPU` : `${cost(x)} CPU`);

@@ -298,7 +298,7 @@
         return [[a, rest[0]], [rest[1], b]].filter(([x, y]) => y > x);
       });
       const main = S.head && S.head.id === p.query.question;
-      const runs = main ? S.head.running.length > 0 : ((S.head && S.head.up) || []).some((u) => u.id === p.query.question && u.requests.length);
+      const runs = main ? S.head.running.length > 0 || S.q === dt.settings().standing : ((S.head && S.head.up) || []).some((u) => u.id === p.query.question && u.requests.length);
       if (!runs) seen.staleFrom = null;
       return seen;
     };

@@ -22,7 +22,7 @@ import pandas as pd
 import pyarrow as pa
 
 from dashboard import flame
-from dashboard.live import KEEP, Event, Live
+from dashboard.live import KEEP, Event, Host, Live
 from dashboard.panels import Frames, Known, Need, Query, panel, view
 from dashboard.panels.data import Floats, Grid, Heat, PanelData, Series
 from dashboard.panels.tools import histogram, percentile, relaid, seconds
@@ -668,14 +668,17 @@ def _head(live: Live, query: Query, a: Asked, at: float | None) -> dict[str, Any
         hosts.append(host)
     running = [h for h in hosts if h["state"] == "running" and h["chosen"]]
     ends = [h["ends"] for h in running if h["ends"] is not None]
+    untaken = any(r.state == "asked" and r.time < now - 5 for r in open_)
     why, hint = note(a, [h for h in hosts if h["chosen"]], past=at is not None)
+    if untaken and at is None:
+        why, hint = "No collector has taken it yet.", "zonescope collect takes it, if it runs on this history."
     return {
         **described(a),
         "hosts": hosts,
         "running": [h["name"] for h in running],
         "ends": max(ends, default=None),
         "requests": [_short(r) for r in open_],
-        "untaken": any(r.state == "asked" and r.time < now - 5 for r in open_),
+        "untaken": untaken,
         "lately": lately(live),
         "note": [why, hint],
         "turns": _turns(live, query, a, at),
@@ -884,13 +887,19 @@ def _host(
     return {
         "name": name, "up": host.up(now), "link": host.link, "knows": bool(host.fact("dtrace")), "state": state,
         "allowed": a.table != "dtrace" or "*" in allowed or metric in allowed, "why": why, "ends": ends,
-        "lacks": (lack.value if lack else "") if host.up(now) else host.reason, "fix": lack.fix if lack else "",
+        "lacks": (lack.value if lack else "") if host.up(now) else host.reason or _silence(host, now),
+        "fix": lack.fix if lack else "",
         "who": (run or {}).get("who") or (request.who if request else ""),
         "cpu": going["cpu"] if going else None,
         "cpu_error": COARSE_CPU if host.fact("os") in ("solaris10", "solaris11", "illumos") else 0.0,
         "lost": going["drops"] if going else None,
         "rate": round(rows["rate"], 1) if rows and fresh else None, "drops": rows["drops"] if rows and fresh else None,
     }  # fmt: skip
+
+
+def _silence(host: Host, now: float) -> str:
+    age = host.silent(now)
+    return f"no sample for {age:.0f} s" if host.link == "up" and age is not None else ""
 
 
 def _last_event(live: Live, host: str, id: str) -> Event | None:

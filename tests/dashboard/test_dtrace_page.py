@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 import urllib.request
 from pathlib import Path
 
@@ -604,6 +605,21 @@ def test_hostile_keys_stay_values(tmp_path: Path) -> None:
         assert [p.value for p in dtrace.parts_of(metrics.question(built["question"]).where)] == [key]
     with pytest.raises(QuestionError, match="at most 200 bytes"):
         ask.build({"question": QUESTION, "fix": [["zone", "=", "x" * 5000]]})
+
+
+def test_a_collector_that_is_gone_is_told_on_its_hosts_and_of_what_it_should_take(tmp_path: Path) -> None:
+    asked_at = int(time.time())
+    live = Live(Store(tmp_path), clock=lambda: asked_at + 38.0)
+    second = asked_at
+    up = SCHEMAS["links"].table({"time": [second * 10**6], "host": ["ms2"], "state": ["up"]})
+    live.add(Second(1, second, "collector", rows(second) | {"links": up}))
+    query = {"question": "zfs_io/by=zone", "host": ["ms2"]}
+    [host] = [h for h in VIEWS["dtrace_head"](live, query, None)["hosts"] if h["name"] == "ms2"]
+    assert (host["up"], host["lacks"]) == (False, "no sample for 38 s")
+    Requests(tmp_path).ask("dtrace_start", {"question": query["question"], "hosts": ["ms2"]}, "page")
+    head = VIEWS["dtrace_head"](live, {**query, "span": 30}, None)
+    assert head["untaken"]
+    assert "No collector" in head["note"][0], "and not that probes are being attached"
 
 
 def test_a_refusal_is_told_with_its_reason_on_each_host(tmp_path: Path) -> None:
