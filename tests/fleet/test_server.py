@@ -91,7 +91,7 @@ def test_a_command_ends_with_its_client(fleet, how):
         p = await c.create_process(wrap("(while :; do echo x; sleep 1; done) & kstat -p zfs:0:arcstats 1"))
         while "arcstats" not in await p.stdout.readline():
             pass
-        assert sessions(fleet) == 1
+        assert await wait_until(lambda: sessions(fleet) == 1), "those of the tests before have ended"
         if how == "closed input":
             p.stdin.write_eof()
         elif how == "closed channel":

@@ -103,7 +103,7 @@ def device_of(path: Path) -> str | None:
     return (disk.parent if (disk / "partition").exists() else disk).name
 
 
-BUSY = "import os, time\nos.sched_setaffinity(0, {0})\nwhile time.process_time() < 1.5: pass\n"
+BUSY = "import os, time\nos.sched_setaffinity(0, {0})\nwhile time.process_time() < 1.5: sum(range(100_000))\n"
 
 
 def test_a_known_load_comes_out_as_its_known_number(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_known_load_comes_out_as_its_known_number(tmp_path: Path) -> None:
         link.close()
         after = (psutil.cpu_times(), psutil.net_io_counters(pernic=True)["lo"].bytes_recv)
     spent = sum(getattr(after[0], mode) - getattr(before[0], mode) for mode in ("user", "nice"))
-    assert 1.45 <= sums["cpu_user"] <= spent + 0.1, "no less than the loop's, no more than the machine's"
+    assert 1.4 <= sums["cpu_user"] <= spent + 0.1, "no less than the loop's, no more than the machine's"
     assert sums["lo"] * 1.001 >= 200 << 20
     assert sums["lo"] <= (after[1] - before[1]) * 1.001
     if direct:
