@@ -19,7 +19,7 @@ from collectors.dtrace import layout
 from frames.schemas import bounds
 from tests.dtrace import printer, real
 
-pytestmark = [pytest.mark.dtrace, pytest.mark.xdist_group("dtrace"), real.needed]
+pytestmark = [pytest.mark.dtrace, real.needed]
 
 WORDS = [
     *["imapd", "a b", "", "12", "1234567", "-5", "read/write", "x" * 49, "y z" * 20, "tab\there", "two\nlines", "é ü"],

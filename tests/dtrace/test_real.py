@@ -24,7 +24,7 @@ from tests.dtrace import real
 from tests.dtrace.estate import processes
 from tests.sshd import Sshd, wait_for
 
-pytestmark = [pytest.mark.dtrace, pytest.mark.sshd, pytest.mark.xdist_group("dtrace"), real.needed]
+pytestmark = [pytest.mark.dtrace, pytest.mark.sshd, real.needed]
 
 
 @pytest.fixture

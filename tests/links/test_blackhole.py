@@ -193,7 +193,6 @@ def test_nothing_is_left_when_the_host_gives_up(
 
 
 @pytest.mark.dtrace
-@pytest.mark.xdist_group("dtrace")
 @real.needed
 def test_no_real_dtrace_is_left_when_the_host_gives_up(far: Far, tmp_path: Path, connect: Connect) -> None:
     far.patience(tcp_retries2=3)
