@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 REAL = ("sshd", "zpool", "dtrace")
+TOGETHER = {
+    "tests/browser/": "browser",
+    "tests/dashboard/test_push.py": "browser",
+    "tests/dtrace/test_compared.py": "dtrace",
+    "tests/dtrace/test_engine_real.py": "dtrace",
+    "tests/dtrace/test_host.py": "dtrace",
+    "tests/dtrace/test_real.py": "dtrace",
+    "tests/dtrace/test_scripts.py": "dtrace",
+    "tests/sources/test_real_pools.py": "zpool",
+    "tests/sources/test_zfs_streams.py": "zpool",
+    "tests/spine/": "zpool",
+}
+"""Tests that one worker runs one after the other: two browsers at once on two cores time out, two dtraces that come
+and go can lose each other's probes under Linux, and pools have one daemon."""
+
+
+class ByPath(LoadScopeScheduling):
+    """By TOGETHER, not by marks: pytest-xdist 3.8 cannot put a mark's group into the ids of pytest 9.2."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((group for path, group in TOGETHER.items() if nodeid.startswith(path)), nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPath:
+    return ByPath(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Real tools are run again once, since their own races with the machine are not ours; the summary names them (-rR).
-    One worker runs every real dtrace: two that come and go at once can lose each other's probes under Linux."""
+    """Real tools are run again once: their races with the machine are not ours. The summary names them (-rR)."""
     for item in items:
         if any(item.get_closest_marker(name) for name in REAL) and not item.get_closest_marker("flaky"):
             item.add_marker(pytest.mark.flaky(reruns=1))
-        if item.get_closest_marker("dtrace"):
-            item.add_marker(pytest.mark.xdist_group("dtrace"))

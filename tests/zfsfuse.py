@@ -2,7 +2,6 @@
 
     from tests.zfsfuse import zfs  # a fixture, one daemon per test module
     @pytest.mark.zpool
-    @pytest.mark.xdist_group("zpool")
 
 One daemon serves a whole machine, so a file lock lets one test module at a time use it; those that cannot have it
 (not root, no /dev/fuse, no zfs-fuse) are skipped and say why.

@@ -14,7 +14,7 @@ from dashboard.forecast import DAY
 from frames.store import Writer
 from tests.dashboard.serving import Dashboard
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser]
 
 SIZE = 8.0 * 1024**4
 POOLS = {("ms2", "mail"): (0.45, 0.62), ("ms1", "mail"): (0.55, 0.77), ("ms1", "<b>rpool</b>"): (0.3, 0.3)}

@@ -13,7 +13,7 @@ import pytest
 from fleet.control import ask
 from tests.sshd import wait_for
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser]
 
 HOSTS = ["ma2", "ms2", "om1"]
 HAS_DATA = "() => { const d = zs.debug.panel('p-dtrace-heat'); return d && d.geo && d.newest !== null; }"

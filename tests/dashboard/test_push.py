@@ -21,8 +21,6 @@ from frames.store import Writer
 from tests.dashboard import scene
 from tests.dashboard.serving import Dashboard, Page, wait_for
 
-pytestmark = pytest.mark.xdist_group("push")
-
 
 @pytest.fixture(scope="module")
 def writer(tmp_path_factory: pytest.TempPathFactory):

@@ -26,7 +26,7 @@ from tests.dtrace.estate import Estate, dtraces, processes, tools
 from tests.sshd import Sshd, wait_for
 
 ROOT = Path(__file__).parents[2]
-pytestmark = [pytest.mark.sshd, pytest.mark.xdist_group("dtrace"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.sshd, pytest.mark.timeout(400)]
 dtrace = pytest.mark.dtrace
 
 

@@ -20,7 +20,7 @@ from tests.sshd import wait_for
 from tests.zfsfuse import Zfs, zfs
 
 __all__ = ["zfs"]
-pytestmark = [pytest.mark.zpool, pytest.mark.xdist_group("zpool")]
+pytestmark = [pytest.mark.zpool]
 
 
 @contextmanager

@@ -280,7 +280,6 @@ def test_the_command_finds_processes_and_logs(tmp_path: Path, streams: subproces
 
 
 @pytest.mark.zpool
-@pytest.mark.xdist_group("zpool")
 @pytest.mark.skipif(not shutil.which("mbuffer"), reason="mbuffer is not installed")
 def test_a_real_pipe(tmp_path: Path, zfs: Zfs, streams: subprocess.Popen[str]) -> None:  # noqa: F811
     source, mount = zfs.pool(zfs.disk("from", 256))

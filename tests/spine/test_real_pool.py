@@ -13,7 +13,7 @@ from frames.store import Store, Writer
 from tests.sshd import Sshd, wait_for
 from tests.zfsfuse import zfs  # noqa: F401 (a fixture)
 
-pytestmark = [pytest.mark.zpool, pytest.mark.sshd, pytest.mark.xdist_group("zpool")]
+pytestmark = [pytest.mark.zpool, pytest.mark.sshd]
 
 SIZES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
