@@ -47,12 +47,12 @@ intervals of the standing question on a Solaris host::
     followed by dtrace's own block of lines: the header, one line per bucket (lower bound right-aligned in 16
     columns, a blank, ``|``, 40 columns of bar, a blank, the count padded to 8, a blank; empty buckets outside of the
     data are elided but for one at each end) and a ``zs1 yek`` line; or ``count=12`` (sum, avg, min, max, stddev) on
-    the same line. A stack key comes last: ``stack``, its frames on
-    lines of their own from the innermost to the outermost, then a line ``zs1 yek count=12``.
+    the same line. A stack key comes last: ``stack``, its frames on lines of their own from the innermost to the
+    outermost, then a line ``zs1 yek count=12``.
 
-Values of the standing question are nanoseconds. The order of keys
-is dtrace's own (by value) and changes from interval to interval. stderr carries drops and faults
-(``dtrace: 12 aggregation drops on CPU 0``): they mark the interval under way.
+Values of the standing question are nanoseconds. The order of keys is dtrace's own (by value) and changes from interval
+to interval. stderr carries drops and faults (``dtrace: 12 aggregation drops on CPU 0``): they mark the interval under
+way.
 
 The command is recognised by the comment that its program starts with, ``/* zonescope disk_io/by=device,latency */``
 (the question's id; see `collectors.dtrace.compose`).
