@@ -13,8 +13,6 @@ from frames.store import Writer
 from frames.tail import Follower, Second, TailError, addresses, default_address, sockets
 from tests.frames.samples import numbered
 
-NOW = int(time.time())
-
 
 async def take(follower: Follower, count: int, backlog: float = 600.0) -> list[Second]:
     out: list[Second] = []
@@ -57,6 +55,7 @@ def test_a_late_joiner_gets_the_backlog_and_then_what_comes(tmp_path: Path) -> N
 
 def test_what_a_slow_follower_missed_is_fetched(tmp_path: Path) -> None:
     """More than the sockets hold, while the follower's task does not read."""
+    now = int(time.time())  # not the module's: minutes lie between a collection and a test
 
     async def run(writer: Writer) -> list[Second]:
         follower = Follower(addresses(tmp_path))
@@ -66,13 +65,13 @@ def test_what_a_slow_follower_missed_is_fetched(tmp_path: Path) -> None:
             """Seconds that follow: the first may be lost as well, while the sockets are still full."""
             while True:
                 await asyncio.sleep(0.2)
-                writer.append(NOW, numbered(400, NOW))
+                writer.append(now, numbered(400, now))
 
         async for second in follower.follow(600):
             got.append(second)
             if len(got) == 1:
                 for i in range(400):
-                    writer.append(NOW, numbered(i, NOW))
+                    writer.append(now, numbered(i, now))
                 later = asyncio.create_task(more())
             if second.seq >= 402:
                 break
@@ -81,13 +80,15 @@ def test_what_a_slow_follower_missed_is_fetched(tmp_path: Path) -> None:
         return got
 
     with Writer(tmp_path, commit_every=3600) as writer:
-        writer.append(NOW, numbered(0, NOW))
+        writer.append(now, numbered(0, now))
         got = asyncio.run(asyncio.wait_for(run(writer), 60))
     assert len(got) >= 402
     assert [s.seq for s in got] == list(range(1, len(got) + 1))
 
 
 def test_a_follower_outlives_its_collector(tmp_path: Path) -> None:
+    now = int(time.time())
+
     async def run() -> None:
         follower = Follower(default_address(tmp_path))  # before anybody listens there
         seqs: list[int] = []
@@ -103,7 +104,7 @@ def test_a_follower_outlives_its_collector(tmp_path: Path) -> None:
                 until = time.monotonic() + 30
                 while last not in seqs or not last:
                     assert time.monotonic() < until
-                    last = await asyncio.to_thread(writer.append, NOW, numbered(last, NOW))
+                    last = await asyncio.to_thread(writer.append, now, numbered(last, now))
                     await asyncio.sleep(0.05)
             last = 0
         task.cancel()
@@ -147,4 +148,4 @@ def test_addresses_fit_a_socket_and_are_found_in_the_folder(tmp_path: Path) -> N
     with pytest.raises(TailError, match="nowhere"):
         Writer(tmp_path / "other", tail="ipc:///nowhere/at/all")
     with Writer(tmp_path / "other", commit_every=3600) as again:  # the failure left no lock behind
-        assert again.append(NOW, {}) == 1
+        assert again.append(int(time.time()), {}) == 1
