@@ -8,6 +8,8 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 REAL = ("sshd", "zpool", "dtrace")
+WAITING = {"asyncio", "subprocess", "threading", "time"}
+"""Modules that a test file imports when it waits for something."""
 TOGETHER = {
     "tests/browser/": "browser",
     "tests/dashboard/test_push.py": "browser",
@@ -38,7 +40,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPath:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Real tools are run again once: their races with the machine are not ours. The summary names them (-rR)."""
+    """Tests that wait for real tools, processes, threads or the clock are run once more where they fail: on a busy
+    machine some race is lost that is not ours. The summary names each (-rR); a fault of ours fails twice."""
     for item in items:
-        if any(item.get_closest_marker(name) for name in REAL) and not item.get_closest_marker("flaky"):
+        waits = any(item.get_closest_marker(name) for name in REAL) or not WAITING.isdisjoint(
+            vars(getattr(item, "module", item))
+        )
+        if waits and not item.get_closest_marker("flaky"):
             item.add_marker(pytest.mark.flaky(reruns=1))
