@@ -96,6 +96,9 @@ class Source:
     privilege: str = ""
     lines_per_second: int = 20_000
     """More are dropped (links.base.Limits). A source whose reports come as one burst asks for as many as they have."""
+    lease: float = 0.0
+    """Seconds after which the host ends the command by itself when nothing has come from here (links.base.Limits), for
+    commands that burden it."""
 
     def variants_for(self, os: OS) -> list[Variant]:
         return [v for v in self.variants if os in v.systems]

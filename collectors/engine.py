@@ -491,7 +491,8 @@ class Engine:
         command = stream.variant.command(stream.ctx)
         tell = self.recorded(run, stream.ctx, stream.source, stream.variant.name, command)
         try:
-            limits = Limits(lines_per_second=self.sources[stream.source].lines_per_second)
+            source = self.sources[stream.source]
+            limits = Limits(lines_per_second=source.lines_per_second, lease=source.lease)
             fresh.running = run.link.start(command, self._sink(run, fresh, tell), limits=limits)
         except LinkError as e:
             fresh.state, fresh.why = "failed", e.why

@@ -2,14 +2,15 @@
 
 A session's command line is what the account's login shell would get. Where it is the wrapped form
 `exec /bin/sh -c WRAPPER zonescope 'line' 'line' …` (marker line to both outputs, then the lines; standard input is
-the command's watchdog) the fleet does what WRAPPER would; anything else is run as shell text. No program of the
-machine that the fleet runs on is ever started.
+the command's watchdog, each line on it renewing a lease if there is one) the fleet does what WRAPPER would; anything
+else is run as shell text. No program of the machine that the fleet runs on is ever started.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ SUNSSH = {
     "signature_algs": ["ssh-rsa"],
 }
 """What SunSSH 1.1 of Solaris 10 offers; for a host with `weak`."""
+
+
+LEASE = re.compile(r'until test "\$n" = (x+); do sleep ([0-9.]+); ')
 
 
 def command_of(line: str) -> tuple[str, bool]:
@@ -56,6 +60,8 @@ class Session(asyncssh.SSHServerSession[bytes]):
         self._err: list[str] = []
         self._flushing = False
         self._watched = False
+        self._lease = 0.0
+        self._left: asyncio.TimerHandle | None = None
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         self.chan = chan
@@ -75,8 +81,15 @@ class Session(asyncssh.SSHServerSession[bytes]):
         self.task = asyncio.get_running_loop().create_task(self._run())
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
-        if self._watched:
+        if self._lease:
+            self._renew()
+        elif self._watched:
             self.end(143)
+
+    def _renew(self) -> None:
+        if self._left is not None:
+            self._left.cancel()
+        self._left = asyncio.get_running_loop().call_later(self._lease, self.end, 143)
 
     def eof_received(self) -> bool:
         if self._watched:
@@ -86,6 +99,8 @@ class Session(asyncssh.SSHServerSession[bytes]):
     def connection_lost(self, exc: Exception | None) -> None:
         self.host.sessions.discard(self)
         self.chan = None
+        if self._left is not None:
+            self._left.cancel()
         if self.task is not None:
             self.task.cancel()
 
@@ -125,6 +140,10 @@ class Session(asyncssh.SSHServerSession[bytes]):
     async def _run(self) -> None:
         text, wrapped = command_of(self.line)
         self._watched = wrapped
+        lease = LEASE.search(self.line) if wrapped else None
+        if lease:
+            self._lease = len(lease[1]) * float(lease[2])
+            self._renew()
         machine = self.host.machine
         # What a login shell's start-up files do comes before the command, whatever it is.
         if machine.banner:

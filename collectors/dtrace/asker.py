@@ -35,7 +35,7 @@ from collectors.dtrace.cost import Counted
 from collectors.dtrace.door import Door, Policy, Refused, Run
 from collectors.dtrace.framing import FrameParser
 from collectors.links import Limits, Link, LinkError, Running, Sink
-from collectors.sources.dtrace import SOURCE, STANDING, recorded_as, standing_program
+from collectors.sources.dtrace import LEASE, SOURCE, STANDING, recorded_as, standing_program
 from collectors.stamp import Ticks
 from frames.requests import Request, RequestError, Requests
 
@@ -273,7 +273,7 @@ class Asker:
 
         try:
             live.running = host.link.start(
-                run.command, Sink(lines, errors, closed), limits=Limits(lines_per_second=LINES)
+                run.command, Sink(lines, errors, closed), limits=Limits(lines_per_second=LINES, lease=LEASE)
             )
         except LinkError as e:
             del self._live[run.id]

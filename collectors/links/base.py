@@ -57,10 +57,15 @@ class Sink:
 
 @dataclass(slots=True)
 class Limits:
-    """Bounds of one command's output: a longer line is cut and marked, more lines a second are dropped."""
+    """Bounds of one command: a longer line is cut and marked, more lines a second are dropped.
+
+    `lease`: the host ends the command by itself when it has heard nothing from here for so many seconds. 0: only when
+    its connection ends, which may take a quarter of an hour where the network loses every packet.
+    """
 
     line: int = 65_536
     lines_per_second: int = 20_000
+    lease: float = 0.0
     dropped: int = field(default=0)
 
 

@@ -173,7 +173,7 @@ class OpensshLink(Commands):
                 said = self._what_it_said()
                 self.broken = "the connection broke" + (f": {said.splitlines()[-1]}" if said else "")
             POLLER.forget(self)
-        self.mark_ending()
+        self.tend(now)
 
     def close(self) -> None:
         """End the master, and with it every command."""
@@ -200,7 +200,7 @@ class OpensshLink(Commands):
                 "ssh",
                 *self._arguments("ERROR", pty),
                 self.options.address or self.options.host,
-                wrap(command, self.options.shell),
+                wrap(command, self.options.shell, limits.lease if limits else 0),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -234,6 +234,7 @@ class _Child(Command):
         self._ended_at = 0.0  # when the child was first seen to have ended
 
     def watch(self) -> None:
+        os.set_blocking(self._input.fileno(), False)
         for pipe in self._outputs:
             os.set_blocking(pipe.fileno(), False)
             POLLER.add_fd(pipe.fileno(), self)
@@ -244,6 +245,10 @@ class _Child(Command):
             with contextlib.suppress(BrokenPipeError):
                 self._input.close()
             POLLER.mark(self)
+
+    def beat(self) -> None:
+        with contextlib.suppress(OSError, ValueError):  # the child has ended, or its input is closed just now
+            os.write(self._input.fileno(), b"\n")
 
     # -- on the poller's thread ----------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ thread that lives only while there is such work.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import subprocess
@@ -196,7 +197,7 @@ class ParamikoLink(Commands):
         elif now - self.heard > 0.9 * self.options.keepalive and not self._probing:
             self._probing = True
             threading.Thread(target=self._probe, name=f"probe {self.options.host}", daemon=True).start()
-        self.mark_ending()
+        self.tend(now)
 
     def _probe(self) -> None:
         """Any answer will do; every server must give one (RFC 4254, 4). Without one this ends with the transport."""
@@ -406,7 +407,7 @@ class _Channel(Command):
             channel.in_buffer.set_event(mark)
             channel.in_stderr_buffer.set_event(mark)
             self.began = time.monotonic()
-            channel.exec_command(wrap(self.text, self._link.options.shell))
+            channel.exec_command(wrap(self.text, self._link.options.shell, self.limits.lease))
         except paramiko.ChannelException as e:
             self.why = f"the server refuses another session ({e.text}): raise MaxSessions in its sshd_config"
             self._failed = True
@@ -427,6 +428,14 @@ class _Channel(Command):
         except (paramiko.SSHException, OSError, EOFError):
             pass  # closed already, which ends it as well
         POLLER.mark(self)
+
+    def beat(self) -> None:
+        self._link.chore(self._send_beat)
+
+    def _send_beat(self) -> None:
+        with contextlib.suppress(paramiko.SSHException, OSError, EOFError):  # the link, or the next beat, tells
+            if self._channel is not None and not self.stopped:
+                self._channel.send(b"\n")
 
     # -- on the poller's thread ----------------------------------------------------------------------------
 

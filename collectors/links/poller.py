@@ -3,7 +3,7 @@
 Lifecycle: the thread starts with the first link, is a daemon, and sleeps without waking while no link is open.
 While one is, it turns every `TICK` seconds: it reads what has become ready since (paramiko's transport threads
 mark their channels, child processes' pipes are asked of the kernel), calls `idle` for bursts that are over, ends
-what has ended, and lets every link look after itself. It never sends and never blocks on a host.
+what has ended, and lets every link look after itself. It never blocks on a host.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import structlog
 
 from collectors.lines import LineSplitter
 from collectors.links.base import Limits, LinkOptions, Sink
-from collectors.links.shell import MARK
+from collectors.links.shell import BEATS, MARK
 
 log = structlog.get_logger(__name__)
 
@@ -51,8 +51,8 @@ class Command:
     """A started command: cuts off what came before the marker, splits, bounds and passes on (see base.Running).
 
     A link's subclass provides `read(at)` (take what is there; True while more is left than one turn takes),
-    `ending()` (the end has begun), `over()` (and nothing more will come) and `release()` (give back channel or
-    child; returns the exit status).
+    `ending()` (the end has begun), `over()` (and nothing more will come), `release()` (give back channel or child;
+    returns the exit status) and `beat()` (write a line to its standard input; never blocks).
     """
 
     def __init__(self, host: str, text: str, sink: Sink, limits: Limits | None, merged: bool = False) -> None:
@@ -60,6 +60,7 @@ class Command:
         self.limits = limits or Limits()
         self.startup = Startup()
         self.began = time.monotonic()
+        self._beaten = self.began
         self.stopped = 0.0  # when `stop` was called
         self.why = ""  # why it ended, where its status does not say
         self.finished = threading.Event()
@@ -92,6 +93,9 @@ class Command:
         raise NotImplementedError
 
     def stop(self) -> None:
+        raise NotImplementedError
+
+    def beat(self) -> None:
         raise NotImplementedError
 
     # -- on the poller's thread ----------------------------------------------------------------------------
@@ -148,6 +152,13 @@ class Command:
             lines = lines[:room]
         self._count += len(lines)
         return lines
+
+    def beat_if_due(self, now: float) -> None:
+        """Keep its lease; a little more often than it counts."""
+        lease = self.limits.lease
+        if lease and not self.stopped and now - self._beaten >= 0.8 * lease / BEATS:
+            self._beaten = now
+            self.beat()
 
     def idle_if_due(self, now: float) -> bool:
         """True once the burst is over (and told)."""
@@ -305,12 +316,15 @@ class Commands:
             self._commands.discard(command)
             self._note(command.startup)
 
-    def mark_ending(self) -> None:
-        """Have the poller end what has ended without a word."""
+    def tend(self, now: float) -> None:
+        """Have the poller end what has ended without a word; keep the leases of the others."""
         with self._lock:
-            ended = [c for c in self._commands if c.ending()]
-        for command in ended:
-            POLLER.mark(command)
+            commands = list(self._commands)
+        for command in commands:
+            if command.ending():
+                POLLER.mark(command)
+            else:
+                command.beat_if_due(now)
 
     def start(self, command: str, sink: Sink, *, limits: Limits | None = None, pty: bool = False) -> Command:
         raise NotImplementedError

@@ -48,6 +48,9 @@ def _parser(ctx: Context) -> Parser:
     return framing.FrameParser(ctx, script.expected if script else question(name), names)
 
 
+LEASE = 60.0
+"""Seconds that a D program goes on where its host hears nothing from here."""
+
 FIX: dict[OS, str] = {
     "solaris10": "usermod -K defaultpriv=basic,dtrace_kernel,dtrace_proc,dtrace_user USER; then log in anew",
     "solaris11": "usermod -K defaultpriv=basic,dtrace_kernel,dtrace_proc,dtrace_user USER; then log in anew",
@@ -74,4 +77,5 @@ SOURCE = Source(
         for os, fix in FIX.items()
     ),
     privilege="dtrace_kernel (Solaris, illumos); root elsewhere",
+    lease=LEASE,
 )

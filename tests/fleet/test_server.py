@@ -105,6 +105,21 @@ def test_a_command_ends_with_its_client(fleet, how):
     assert asyncio.run(go())
 
 
+def test_a_lease_is_renewed_by_what_is_read_and_runs_out(fleet):
+    async def go() -> tuple[int, bool]:
+        ticks = 0
+        async with client(fleet) as c:
+            p = await c.create_process(wrap("while :; do echo tick; sleep 1; done", lease=3))
+            while ticks < 6:
+                ticks += "tick" in await p.stdout.readline()
+                p.stdin.write("\n")
+            while await p.stdout.readline():
+                pass
+            return (await p.wait()).exit_status, await wait_until(lambda: sessions(fleet) == 0)
+
+    assert asyncio.run(asyncio.wait_for(go(), 60)) == (143, True)
+
+
 def test_unknown_commands_and_exit_statuses(fleet):
     async def go():
         async with client(fleet, "om1") as c:

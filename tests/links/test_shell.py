@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 import shlex
 import shutil
 import subprocess
+import time
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.links.shell import MARK, WRAPPER, argv, quote, wrap
+from collectors.links.shell import MARK, WRAPPER, argv, quote, wrap, wrapper
 from tests.sshd import processes, wait_for
 
 LOGIN = ["sh", "bash", "csh", "tcsh", "fish", "zsh", "ksh93", "mksh"]
@@ -54,12 +58,22 @@ def test_a_login_shell_parses_what_we_send(login: str) -> None:
         assert child.stdout.read() == f"{MARK}\n{PRINTED}"
 
 
-def start(inner: str, command: str) -> subprocess.Popen[str]:
+def in_session(leader: int) -> list[int]:
+    """Processes of the session that `leader` began."""
+    out = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(OSError, psutil.Error):
+            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                out.append(process.pid)
+    return out
+
+
+def start(inner: str, command: str, lease: float = 0) -> subprocess.Popen[str]:
     """As a login shell would: leader of its own process group, with `inner` as /bin/sh."""
     prefix = [shell(inner), "sh"] if inner == "busybox" else [shell(inner)]
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        [*prefix, *argv(command)[1:]], stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+        [*prefix, *argv(command, lease)[1:]], stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True
     )
 
 
@@ -90,6 +104,47 @@ def test_a_command_ends_with_its_standard_input(inner: str, command: str) -> Non
         child.stdin.close()
         wait_for(lambda: not processes(n), "the command has ended")
         child.wait(30)
+
+
+def test_with_a_lease_a_command_lives_as_long_as_it_hears_from_here() -> None:
+    """Under every /bin/sh there is, all at once: it takes its time."""
+    children = {}
+    for inner in filter(shutil.which, INNER):
+        n = str(random.randint(10**7, 10**8))
+        children[n] = start(inner, f"trap '' 1 2 15; while :; do echo tick; env sleep {n}; done", lease=5)
+    try:
+        for n in children:
+            wait_for(lambda n=n: processes(n), "the command runs")
+        end = time.monotonic() + 8
+        while time.monotonic() < end:
+            for n, child in children.items():
+                assert child.stdin
+                assert processes(n), f"{child.args[0]} ended though it heard from here"
+                child.stdin.write("\n")
+                child.stdin.flush()
+            time.sleep(0.5)
+        for n, child in children.items():  # whose standard input stays open
+            wait_for(lambda n=n: not processes(n), f"the command of {child.args[0]} has ended", 30)
+            child.wait(30)
+    finally:
+        for child in children.values():
+            child.kill()
+            child.communicate()
+
+
+@pytest.mark.parametrize("inner", INNER)
+def test_with_a_lease_as_well_a_command_ends_with_its_input_and_leaves_nothing(inner: str) -> None:
+    n = str(random.randint(10**7, 10**8))
+    with start(inner, f"env sleep {n}", lease=300) as child:
+        wait_for(lambda: processes(n), "the command runs")
+        assert child.stdin
+        child.stdin.close()
+        wait_for(lambda: not processes(n), "the command has ended")
+        child.wait(30)
+        wait_for(lambda: not in_session(child.pid), "nothing is left")
+    with start(inner, "echo all", lease=300) as child:
+        assert child.wait(30) == 0
+        wait_for(lambda: not in_session(child.pid), "nothing is left")
 
 
 @pytest.mark.parametrize("inner", INNER)
@@ -124,7 +179,7 @@ def test_a_reader_finds_the_command_in_what_we_send(lines: list[str]) -> None:
 
 
 def test_the_wrapper_is_short_enough_for_old_csh() -> None:
-    assert len(quote(WRAPPER)) < 1024
+    assert len(quote(WRAPPER)) < len(quote(wrapper(1.5))) < 1024
 
 
 def test_a_nul_is_refused() -> None:
