@@ -174,7 +174,10 @@ def _link(host: Host, now: float) -> list[Reason]:
 
 
 def _pools(status: pd.DataFrame) -> list[Reason]:
-    out = []
+    out: list[Reason] = []
+    errors = status[["read_errors", "write_errors", "cksum_errors"]].fillna(0).sum(axis=1)
+    if status["state"].isin(GOOD_STATES).all() and not errors.any():
+        return out  # nearly always, and for every host of the fleet
     for pool, rows in status.groupby("pool"):
         bad = rows[~rows["state"].fillna("").isin(GOOD_STATES)]
         if not len(bad):
@@ -186,8 +189,7 @@ def _pools(status: pd.DataFrame) -> list[Reason]:
         detail = ", ".join(f"{v} {states[v]}" for v in causes[:4])
         out.append(Reason("bad", f"Pool {pool} {word}", detail, str(pool), icon="degraded"))
     for pool, rows in status.groupby("pool"):
-        errors = rows[["read_errors", "write_errors", "cksum_errors"]].fillna(0).sum(axis=1)
-        hit = rows[(errors > 0) & (rows["vdev"] != "") & rows["state"].fillna("").isin(GOOD_STATES)]
+        hit = rows[(errors[rows.index] > 0) & (rows["vdev"] != "") & rows["state"].fillna("").isin(GOOD_STATES)]
         if len(hit):
             counted = list(zip(hit["vdev"], errors[hit.index], strict=True))
             names = ", ".join(f"{v} {int(e)}" for v, e in counted[:4])
@@ -205,12 +207,23 @@ def _scans(scans: pd.DataFrame, before: Mapping[tuple[str, str], scan.Row]) -> l
     return out
 
 
+_scanned: WeakKeyDictionary[Live, tuple[float, dict[tuple[str, str], scan.Row]]] = WeakKeyDictionary()
+
+
 def _earlier(live: Live, scans: pd.DataFrame, at: float) -> dict[tuple[str, str], scan.Row]:
-    """Where the scans that are under way were a quarter of an hour before `at`, by host and pool."""
+    """Where the scans that are under way were a quarter of an hour before `at`, by host and pool; read each minute."""
     if not len(scans) or not (scans["state"] == "in_progress").any():
         return {}
-    rows = live.store.latest("pool_scan", at=at - scan.RECENT, within=120)
-    return {(r["host"], r["pool"]): r for r in rows.to_dict("records")} if len(rows) else {}
+    minute = at // 60 * 60
+    kept = _scanned.get(live)
+    if kept and kept[0] == minute:
+        return kept[1]
+    rows = live.store.latest("pool_scan", at=minute - scan.RECENT, within=120)
+    found: dict[tuple[str, str], scan.Row] = (
+        {(r["host"], r["pool"]): r for r in rows.to_dict("records")} if len(rows) else {}
+    )
+    _scanned[live] = (minute, found)
+    return found
 
 
 def _disks(live: Live, name: str) -> list[Reason]:
