@@ -21,7 +21,7 @@ LINUX = sh.beside(
 )
 
 FIRST = re.compile(
-    r"(\S.*?) +Soft Errors: *([0-9]{1,10}) +Hard Errors: *([0-9]{1,10}) +Transport Errors: *([0-9]{1,10})\s*$"
+    r" *(\S.*?) +Soft Errors: *([0-9]{1,10}) +Hard Errors: *([0-9]{1,10}) +Transport Errors: *([0-9]{1,10})\s*$"
 )
 FURTHER = re.compile(r"(?:[A-Z][\w ]{0,40}: ?.*)?$")
 KIND = re.compile(r"(Media Error|Device Not Ready|Predictive Failure Analysis): ([0-9]{1,10})\b")

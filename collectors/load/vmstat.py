@@ -13,13 +13,11 @@ from math import nan
 from collectors.base import Batch, Context
 from collectors.load.rows import Load
 from collectors.sh import beside, whole
-from collectors.units import is_date
+from collectors.units import is_date, size
 
 NUMBER = re.compile(r"-?[0-9]{1,20}$")
 EPOCH = re.compile(r"[0-9]{9,11}$")
-SWAP = re.compile(
-    r"total: [0-9]{1,15}k bytes allocated \+ [0-9]{1,15}k reserved = ([0-9]{1,15})k used, ([0-9]{1,15})k available"
-)
+SWAP = re.compile(r"total: \S{1,20} (?:bytes )?allocated \+ \S{1,20} reserved = (\S{1,20}) used, (\S{1,20}) available")
 STAMP = re.compile(r"\s+([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})\s*$")
 MEMORY = {
     "r": ("run_queue", 1.0),
@@ -91,7 +89,10 @@ class Vmstat(Load):
         """Headings, swap -s, a date, a state change."""
         swap = SWAP.match(line)
         if swap:
-            used, free = (float(x) * 1024 for x in swap.groups())
+            try:
+                used, free = (value or 0.0 for value, _ in map(size, swap.groups()))
+            except ValueError as e:
+                raise self.bad(0, line, f"swap: {e}") from e
             self._swap = {"swap_total": used + free, "swap_free": free}
         elif words[0].startswith("<<"):
             self._since_boot = True
@@ -149,7 +150,7 @@ CLOCK = re.compile(r"[0-9]{2}[:.][0-9]{2}[:.][0-9]{2}(?: [AP]M)?\s+|Average:\s+"
 class Mpstat(Load):
     """mpstat N: a row a CPU; together they are the host's."""
 
-    opening = re.compile(r"(?:CPU|SET) +minf|(?:[0-9.:]+(?: [AP]M)?|Average:) +CPU ")
+    opening = re.compile(r"\s*(?:CPU|SET) +minf|(?:[0-9.:]+(?: [AP]M)?|Average:) +CPU ")
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)

@@ -10,6 +10,7 @@ Formats of imapsync 1.2 to 2.x, dates in any language:
     ETA: … 15166 s  5029/5061 msgs left                                  (after a folder)
     Err 3/50: …
     Messages transferred                    : 2809
+    Messages skipped                        : 23772
     Total bytes transferred                 : 40151234 (38.291 MiB)
     Detected 0 errors
     Exiting with return value 0 (EX_OK: successful termination) …
@@ -37,7 +38,7 @@ EVERY = 5.0
 STALLED_AFTER = 60.0
 """A copy whose log has said nothing new for this long, seconds, is stalled."""
 HEAD = "^(Host1 )?(Nb messages|Total size) *:"
-TAIL = "^(Messages|Total bytes) transferred|^Detected |^Exiting |^Err [0-9]|^msg |^ETA: |^The sync "
+TAIL = "^(Messages|Total bytes) transferred|^Messages skipped|^Detected |^Exiting |^Err [0-9]|^msg |^ETA: |^The sync "
 COLUMNS = TRANSFERS.names[2:]
 
 FILE = re.compile(r"==> (.+)$")
@@ -46,6 +47,7 @@ SIZE = re.compile(r"(?:Host1 )?Total size *: +([0-9]{1,18})\b")
 COPIED = re.compile(r" ([0-9.]{1,20} ?(?:[KMGTP]i?)?B) copied\b")
 LEFT = re.compile(r"ETA: .{1,200}? ([0-9]{1,12}) s +([0-9]{1,12})/ *([0-9]{1,12}) msgs left")
 MESSAGES = re.compile(r"Messages transferred *: *([0-9]{1,15})")
+SKIPPED = re.compile(r"Messages skipped *: *([0-9]{1,15})")
 BYTES = re.compile(r"Total bytes transferred *: *([0-9]{1,18})")
 ERROR = re.compile(r"Err ([0-9]{1,9})/")
 ERRORS = re.compile(r"Detected ([0-9]{1,9}) errors?")
@@ -65,6 +67,7 @@ class Copy:
     values: dict[str, float] = field(default_factory=dict)
     state: str = "running"
     text: str = ""
+    transferred: float = nan
 
 
 class Imapsync(Reports):
@@ -165,6 +168,8 @@ def _read(copy: Copy, line: str) -> None:
         if match:
             values[name] = float(match[1])
             telling = True
+            if pattern is MESSAGES:
+                copy.transferred = values[name]
     match = COPIED.search(line)
     if match:
         try:
@@ -178,10 +183,17 @@ def _read(copy: Copy, line: str) -> None:
         eta, left, total = (float(g) for g in match.groups())
         values.update(eta=eta, items_done=max(total - left, 0.0), items_total=total)
         telling = True
+    match = SKIPPED.match(line)
+    if match and copy.transferred == copy.transferred:
+        values["items_done"] = copy.transferred + float(match[1])
     match = ERROR.match(line) or ERRORS.match(line)
     if match:
         values["errors"] = float(match[1])
         telling = True
+    if ERRORS.match(line):
+        # The last line of the oldest releases; others say afterwards how they exit.
+        copy.state = "failed" if values["errors"] else "done"
+        values.pop("eta", None)
     match = EXIT.match(line)
     if match:
         copy.state = "done" if match[1] == "0" else "failed"

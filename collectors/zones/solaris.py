@@ -50,6 +50,8 @@ RCAP_EVERY = 5
 """Interval of rcapstat, seconds: rcapd itself samples every 5 s."""
 WITHOUT_KSTAT = 3
 """prstat's reports without a kstat report between them, after which rows are made of prstat alone."""
+PATIENCE = 3
+"""prstat's reports that wait for a listing when names in them are cut; after them a cut name is a name."""
 NO_CPU_CAP = 2**32 - 1
 """cpucaps' value without a cap (MAXCAP, UINT_MAX)."""
 MOST_LINES = 50_000
@@ -138,6 +140,7 @@ class Zones:
         self._threads = False
         self._reports = 0
         self._alone = 0
+        self._patience = PATIENCE
         self._rcap: dict[int, Rcap] = {}
         self._rcap_zones = True
 
@@ -154,7 +157,7 @@ class Zones:
 
     def feed(self, line: str, at: float) -> list[Batch]:
         self.line_no += 1
-        if KSTAT.match(line) or ("\t" in line and line[0] not in " \t<"):
+        if KSTAT.match(line) or ("\t" in line and line[0].isalpha()):
             if not self._kstats:
                 self._kstats_from = self.line_no
             self._kstats.append(line)
@@ -175,6 +178,7 @@ class Zones:
     def end(self, at: float) -> list[Batch]:
         if self._kstats:
             return self._close(at)
+        self._patience = 0
         if self._prstat_next and not self._reports:
             self._prstat = self._prstat_next  # one table without its last line: a report that somebody cut out
             self._alone = WITHOUT_KSTAT
@@ -193,8 +197,12 @@ class Zones:
             self._prstat, self._prstat_next, self._prstat_age = self._prstat_next, {}, 0
             self._table = "zones"
             self._alone += 1
-            alone = not self._with_kstats or self._alone > WITHOUT_KSTAT
-            return self._rows({}, nan, None) if alone and self._prstat else []
+            if not self._prstat or (self._with_kstats and self._alone <= WITHOUT_KSTAT):
+                return []
+            if self._patience and None in map(self._name, self._prstat):
+                self._patience -= 1
+                return []
+            return self._rows({}, nan, None)
         if first in HEADINGS:
             self._table = HEADINGS[first]
             self._threads = "NLWP" in words
@@ -325,7 +333,7 @@ class Zones:
         return f"zone {self._name(key[1]) or key[1]}"
 
     def _name(self, key: int) -> str | None:
-        """The zone's whole name; None while only a cut one is known."""
+        """The zone's whole name; None while only a cut one is known and a listing may still come."""
         known = self._listing.names.get(key) or self._names.get(key)
         if known:
             return known
@@ -334,6 +342,9 @@ class Zones:
             return "global" if key == 0 else None
         if not row.name.endswith("*"):
             return row.name
+        if not self._listing.zones and not self._patience:
+            alike = sum(other.name == row.name for other in self._prstat.values())
+            return row.name if alike == 1 else f"{row.name}{key}"
         whole = [name for name in self._listing.zones if name.startswith(row.name[:-1])]
         return whole[0] if len(whole) == 1 else None
 

@@ -24,8 +24,10 @@ STATES = frozenset(
     ["configured", "incomplete", "unavailable", "installed", "ready", "running", "shutting_down", "down", "mounted"],
 )
 ALIVE = {"ready", "running", "shutting_down", "mounted"}
+FIELDS = re.compile(r"(?<!\\):")
+"""A colon in a path is escaped."""
 CLOSING = re.compile(r"zones\.(?: ([0-9]{1,6}))?$")
-PRCTL_ZONE = re.compile(r"zone: [0-9]{1,9}: (\S+)$")
+PRCTL_ZONE = re.compile(r"zone: ([0-9]{1,9}): (\S+)$")
 PRCTL = re.compile(r"(?:(zone\.[a-z-]+)|(?:(zone\.[a-z-]+)\s+)?(usage|privileged|system|basic)\s+(\S+)(?:\s.*)?)$")
 PRCTL_COUNT = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,3})?)([KMGTPE]?)(B?)$")
 XML = re.compile(r"<(zone|rctl-value|rctl|mcap)(?=[ />])(.*)")
@@ -84,20 +86,21 @@ class Listing:
             self.names = {s.id: name for name, s in self.zones.items() if s.id is not None}
             self.fresh = True
             return self.states.see(self.zones, stamp)
-        if line.startswith(("zone: ", "zone.", "NAME ")) or (self._rctl and PRCTL.match(line.strip())):
-            return self._prctl(line)
+        text = line.strip()
+        if text.startswith(("zone: ", "zone.", "NAME ")) or (self._rctl and PRCTL.match(text)):
+            return self._prctl(text)
         if line.split()[:3] == ["ID", "NAME", "STATUS"]:
             return []
         if self._people(line.split()):
             return []
-        words = line.split(":")
+        words = [word.strip() for word in FIELDS.split(line)]
         if len(words) < 4 or words[2] not in STATES:
             return None
         if words[0] != "-" and not NUMBER.match(words[0]):
             raise ValueError("zoneadm: the first field is neither an id nor -")
         # SmartOS and OmniOS show an id for installed zones too: it is kept for their next boot.
         zone = int(words[0]) if words[0] != "-" and words[2] in ALIVE else None
-        self._next[words[1]] = State(zone, words[2], words[5] if len(words) > 5 else "", words[3])
+        self._next[words[1]] = State(zone, words[2], words[5] if len(words) > 5 else "", words[3].replace("\\:", ":"))
         return []
 
     def _people(self, words: list[str]) -> bool:
@@ -112,9 +115,10 @@ class Listing:
         return True
 
     def _prctl(self, line: str) -> list[Batch] | None:
-        zone, control = PRCTL_ZONE.match(line), PRCTL.match(line.strip())
+        zone, control = PRCTL_ZONE.match(line), PRCTL.match(line)
         if zone:
-            self._zone, self._rctl = self.config.setdefault(zone[1], Config()), ""
+            self._zone, self._rctl = self.config.setdefault(zone[2], Config()), ""
+            self.names.setdefault(int(zone[1]), zone[2])
         elif control:
             self._rctl = control[1] or control[2] or self._rctl
             if control[3] == "privileged" and self._rctl in RCTLS:

@@ -133,6 +133,12 @@ def test_errors_alone() -> None:
     assert isnan(*cells(rows, "mail3:/export", ["read_ops"]))
 
 
+def test_error_counts_that_somebody_filtered() -> None:
+    lines = (f"    c0t{i}d0           Soft Errors: {i} Hard Errors: 2 Transport Errors: 0" for i in range(2))
+    frame = parse_text(VARIANTS["iostat"], "\n".join(lines))["disk_io"]
+    assert frame[["device", "soft_errors", "hard_errors"]].values.tolist() == [["c0t0d0", 0, 2], ["c0t1d0", 1, 2]]
+
+
 def test_names_first_with_errors_terminals_and_cpu_behind_the_first_device() -> None:
     rows = second(
         "                  extended device statistics                    ---- errors ---     tty         cpu\n"

@@ -324,6 +324,26 @@ def test_swap_beside_vmstat_gives_its_total() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("swap", "total", "free"),
+    [
+        (
+            "total: 205.5M allocated + 28M reserved = 233.5M used, 1.5G available",
+            233.5 * 2**20 + 1.5 * 2**30,
+            1.5 * 2**30,
+        ),
+        ("total: 0k bytes allocated + 0k reserved = 0k used, 8k available", 8192, 8192),
+    ],
+)
+def test_swap_in_human_numbers(swap: str, total: float, free: float) -> None:
+    row = " 0 0 43 907784 115324  29 124 34 1  1  0  4  2  0  0  0  277  470  210  1  2 97\n"
+    head = " r b w   swap  free  re  mf pi po fr de sr cd s0 -- --   in   sy   cs us sy id\n"
+    got = parse_text(VARIANTS["vmstat"], f"{head}{row}{swap}\n{row}", facts=PAGES)["host_load"].iloc[0]
+    assert (got["swap_total"], got["swap_free"]) == (total, free)
+    with pytest.raises(ParseError, match="not a size"):
+        parse_text(VARIANTS["vmstat"], swap.replace(" used", "x used"), facts=PAGES)
+
+
 MPSTAT = "CPU minf mjf xcal  intr ithr  csw icsw migr smtx  srw syscl  usr sys  wt idl"
 
 
@@ -332,7 +352,7 @@ def test_mpstat_of_solaris_sums_its_cpus() -> None:
         "  0    9   0   23  2663 1122 10297  94  497  913    0 22367    5  15   0  80",
         " 17  491   0   22  2128 1025 2642   10  144  780    0  7103   20  10   5  65",
     ]
-    text = "\n".join([MPSTAT, *rows, "<<processor added: 18>>", MPSTAT, *rows, ""])
+    text = "\n".join([MPSTAT, *rows, "<<processor added: 18>>", f" {MPSTAT}", *rows, ""])
     got = parse_text(VARIANTS["mpstat"], text)["host_load"].iloc[-1]
     assert (got["ncpu"], got["cpu_user"], got["cpu_sys"], got["cpu_wait"], got["cpu_idle"]) == pytest.approx(
         (2, 0.25, 0.25, 0.05, 1.45)

@@ -139,7 +139,7 @@ Exiting with return value {4}"""
 def test_final_statistics(end: tuple[Any, ...], state: str, errors: int, text: str) -> None:
     row = read_log(*STATISTICS.format(*end).split("\n"))
     assert (row["state"], row["errors"]) == (state, errors)
-    assert row["items_done"] == int(end[0].split()[0])
+    assert row["items_done"] == int(end[0].split()[0]) + 3, "those that were skipped are done with too"
     assert row["done"] == int(end[1].split()[0])
     assert text in row["text"]
     assert isnan(row["eta"])
@@ -159,6 +159,17 @@ def test_the_oldest_releases() -> None:
         "Detected 0 errors",
     )
     assert [row[c] for c in ("total", "items_total", "done", "items_done")] == [145182, 75, 135183, 66]
+    assert row["state"] == "done", "they do not say how they exit"
+    assert read_log("Messages transferred  : 66", "Detected 2 errors")["state"] == "failed"
+
+
+def test_a_second_run_is_done_with_what_was_there_already() -> None:
+    last = "ETA: Tuesday 24 November 2026-11-24 02:00:00 +0100 CET  0 s  0/75 msgs left"
+    row = read_log(
+        last, "Messages transferred : 2", "Messages skipped : 73", "Detected 0 errors", "Exiting with return value 0"
+    )
+    assert (row["items_done"], row["items_total"], row["state"]) == (75, 75, "done")
+    assert read_log(last, "Messages skipped : 73")["items_done"] == 75, "a tail that begins between the two"
 
 
 def test_of_several_logs_of_an_account_the_newest_counts_and_its_errors_only(tmp_path: Path) -> None:

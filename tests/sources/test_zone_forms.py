@@ -68,9 +68,25 @@ def test_a_name_of_63_characters_and_one_cut_to_27() -> None:
     assert figures(whole, long, "rss") == (36 * M,), "illumos pushes the column and prints it whole"
 
 
-def test_a_cut_name_without_a_listing_is_no_zone() -> None:
-    cut = "     5        5   92M   36M   0.9%   0:00:18 6.7% imap-proxy-for-the-old-camp*"
-    assert list(frame(f"{cut}\n     0 9 1G 1G 9% 1:0:1 1% global\n{TOTAL}")["zone"]) == ["global"]
+CUT = "     5        5   92M   36M   0.9%   0:00:18 6.7% imap-proxy-for-the-old-camp*"
+HOST = f"{CUT}\n     0 9 1G 1G 9% 1:0:1 1% global\n{TOTAL}\n"
+
+
+def test_a_cut_name_waits_for_a_listing() -> None:
+    whole = "imap-proxy-for-the-old-campus"
+    found = frame(f"{HOST}5:{whole}:running:/zones/i:u:native:shared\nzones. 1\n{HOST}")
+    assert sorted(found["zone"]) == ["global", whole]
+    two = f"5:{whole}:running:/zones/i:u:native:shared\n6:{whole}-2:running:/z:u:native:shared\nzones. 2\n"
+    assert sorted(frame(f"{two}{HOST}")["zone"]) == ["global", whole, f"{whole}-2"], "whole by its id"
+
+
+def test_a_cut_name_that_nobody_makes_whole_is_a_name() -> None:
+    cut = "imap-proxy-for-the-old-camp*"
+    assert sorted(frame(HOST)["zone"]) == ["global", cut]
+    assert len(frame(HOST * 5)) == 4, "no listing came with the first three reports"
+    assert figures(HOST * 5, cut, "rss", "zone_id") == (36 * M, 5)
+    two = HOST.replace(CUT, f"{CUT}\n{CUT.replace('5 ', '7 ', 1)}")
+    assert sorted(frame(two)["zone"]) == ["global", f"{cut}5", f"{cut}7"], "never two rows of one name"
 
 
 @pytest.mark.parametrize(
@@ -224,6 +240,30 @@ zone.max-swap privileged 4294967296 - deny -
 def test_prctl_in_lines_tells_what_was_set_since_boot() -> None:
     text = f"{PRCTL_P}     3       11   92M   36M   0.9%   0:00:18 6.7% mail3\n{TOTAL}\n"
     assert figures(text, "mail3", "cpu_cap", "cpu_shares", "swap_cap") == (1.5, 20, 4 * G)
+
+
+def test_prctl_of_a_zone_with_a_long_name_and_indented() -> None:
+    name = "5c1e7f3a-94d2-4a6b-8f10-7b2d90c6e3aa"
+    text = (
+        f"    zone: 9: {name}\n"
+        "    NAME    PRIVILEGE       VALUE    FLAG   ACTION                    RECIPIENT\n"
+        "    zone.cpu-cap\n"
+        "            usage              12\n"
+        "            privileged        250       -   deny                      -\n"
+        "            system          4.29G     inf   deny                      -\n"
+        f"     9       11   92M   36M   0.9%   0:00:18 6.7% {name[:27]}*\n{TOTAL}\n"
+    )
+    assert figures(text, name, "cpu_cap", "zone_id") == (2.5, 9)
+
+
+def test_zoneadm_escapes_colons_and_pads_a_field() -> None:
+    listing = (
+        "0:global:running:/::\tipkg:shared:0\n"
+        r"3:web:running:/zones/a\:b\:c:5c1e7f3a-94d2-4a6b-8f10-7b2d90c6e3aa:lipkg:excl:7"
+        "\n-:spare:installed:/zones/spare::solaris:excl:R::\nzones. 3\n"
+    )
+    found = frame(f"{listing}     3       11   92M   36M   0.9%   0:00:18 6.7% web\n{TOTAL}\n").set_index("zone")
+    assert found["brand"].to_dict() == {"web": "lipkg", "global": "ipkg", "spare": "solaris"}
 
 
 # -- zonestat ------------------------------------------------------------------------------------------------
