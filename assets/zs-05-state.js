@@ -35,25 +35,31 @@
     }
   };
 
+  /** The instant of a wall time of the viewer's zone, both in seconds: the first of two alike in autumn, and one that the
+      clocks skip in spring as it would have been. */
+  zs.ofWall = (wall) => {
+    const before = zs.offset(wall - 86400), after = zs.offset(wall + 86400);
+    const t = wall - before;
+    return zs.offset(t) === before || zs.offset(wall - after) !== after ? t : wall - after;
+  };
+  const mod = (a, n) => ((a % n) + n) % n;
+  /** As dashboard/ranges.py: seconds to hours are real time, days and longer the same wall time of another day. */
   function calendar(t, unit, add, floor) {
-    const off = zs.offset(t);
-    const d = new Date((t + off) * 1000);
-    let [y, mo, day, h, mi, s] = [d.getUTCFullYear(), d.getUTCMonth(), d.getUTCDate(), d.getUTCHours(), d.getUTCMinutes(), d.getUTCSeconds()];
+    if ("smh".includes(unit)) return t - mod(t + zs.offset(t), UNIT[unit]);
+    const d = new Date((t + zs.offset(t)) * 1000);
+    let [y, mo, day, at] = [d.getUTCFullYear(), d.getUTCMonth(), d.getUTCDate(), mod(t + zs.offset(t), 86400)];
     if (floor) {
-      const cut = "smhdwMQy".indexOf(unit);
-      s = cut > 0 ? 0 : s;
-      mi = cut > 1 ? 0 : mi;
-      h = cut > 2 ? 0 : h;
+      at = 0;
       if (unit === "w") day -= (d.getUTCDay() + 6) % 7;
-      if (cut > 4) day = 1;
+      if ("MQy".includes(unit)) day = 1;
       if (unit === "Q") mo -= mo % 3;
       if (unit === "y") mo = 0;
     }
-    if (unit === "M") mo += add;
-    if (unit === "Q") mo += 3 * add;
-    if (unit === "y") y += add;
+    mo += add * ({ M: 1, Q: 3, y: 12 }[unit] || 0);
+    // A month after 31 January is the end of February.
+    if ("MQy".includes(unit)) day = Math.min(day, new Date(Date.UTC(y, mo + 1, 0)).getUTCDate());
     const days = unit === "d" ? add : unit === "w" ? 7 * add : 0;
-    return Date.UTC(y, mo, day + days, h, mi, s) / 1000 - off;
+    return zs.ofWall(Date.UTC(y, mo, day + days) / 1000 + at);
   }
 
   /** As the end of a range (`up`) rounding goes to the unit's end, as in dashboard/ranges.py.
@@ -63,8 +69,10 @@
     if (/^\d{11,}$/.test(expr)) return Number(expr) / 1000;
     const abs = /^(\d{4})-(\d\d?)-(\d\d?)(?:[ T](\d\d?):(\d\d)(?::(\d\d(?:\.\d+)?))?)?\s*Z?$/.exec(expr);
     if (abs) {
-      const t = Date.UTC(abs[1], abs[2] - 1, abs[3], abs[4] || 0, abs[5] || 0, 0) / 1000 + Number(abs[6] || 0);
-      return expr.endsWith("Z") ? t : t - zs.offset(t);
+      const day = Date.UTC(abs[1], abs[2] - 1, abs[3]);
+      if (new Date(day).getUTCDate() !== Number(abs[3]) || abs[4] > 23 || abs[5] > 59 || abs[6] >= 60) return null;
+      const t = day / 1000 + Number(abs[4] || 0) * 3600 + Number(abs[5] || 0) * 60 + Number(abs[6] || 0);
+      return expr.endsWith("Z") ? t : zs.ofWall(t);
     }
     if (!expr.startsWith("now")) return null;
     let t = now, rest = expr.slice(3);
@@ -85,7 +93,7 @@
     const [from, to] = text.split(/\s+to\s+|\s*,\s*/);
     if (zs.resolve(from) === null) return null;
     if (to !== undefined && zs.resolve(to) === null) return null;
-    return zs.resolve(from) < zs.resolve(to || "now") ? [from, to || "now"] : null;
+    return zs.resolve(from) < zs.resolve(to || "now", zs.now(), true) ? [from, to || "now"] : null;
   };
 
   zs.range = (now = zs.now()) => [zs.resolve(state.from, now), zs.resolve(state.to, now, true)];
@@ -102,6 +110,15 @@
     const plain = (e, up) => (/^(now([+-]\d+[smhd])*|\d{11,})$/.test(e) ? e : String(Math.round(zs.resolve(e, zs.now(), up) * 1000)));
     return { from: plain(state.from, false), to: plain(state.to, true) };
   };
+
+  /** [from, to] as a link to what is seen has them: a relative range stays relative, except where the picture stands still
+      or something on it has its own time (what is pinned would not be on a later one). */
+  zs.linkRange = () => {
+    if (!state.paused && state.pin === null && !zs.linkFixed()) return [state.from, state.to];
+    return zs.range(state.paused ? state.paused.now : undefined).map((t) => String(Math.round(t * 1000)));
+  };
+  /** Whether the page shows something of one instant alone; a page's own file says. */
+  zs.linkFixed = () => false;
 
   // URL
   function read() {
@@ -129,13 +146,15 @@
       if (k.startsWith("y.") && /^[-\d.e]+,[-\d.e]+$/.test(v)) state.y[k.slice(2)] = v.split(",").map(Number);
     }
   }
-  function url() {
+  /** A paused page's address has the range that stands still, so that a reload shows it. */
+  function url(range = state.paused ? zs.linkRange() : [state.from, state.to]) {
     const q = new URLSearchParams(location.search);
     for (const k of [...q.keys()]) if (/^(from|to|tz|at|time|time\.window)$|^(sel|y)\./.test(k)) q.delete(k);
     const home = zs.homeRange();
-    if (state.from !== home.from || state.to !== home.to) {
-      q.set("from", state.from);
-      q.set("to", state.to);
+    const [from, to] = range;
+    if (from !== home.from || to !== home.to) {
+      q.set("from", from);
+      q.set("to", to);
     }
     if (state.tz !== "UTC") q.set("tz", state.tz);
     if (state.pin !== null) q.set("at", String(Math.round(state.pin * 1000)));
@@ -144,6 +163,8 @@
     const s = q.toString().replace(/%2F/g, "/").replace(/%3A/g, ":").replace(/%2C/g, ",").replace(/%3D/g, "=");
     return location.pathname + (s ? `?${s}` : "") + location.hash;
   }
+  /** Address of what is seen, without the origin. */
+  zs.linkPath = () => url(zs.linkRange());
   const current = () => location.pathname + location.search + location.hash;
   zs.saveState = (push) => {
     const u = url();
@@ -179,6 +200,7 @@
     if (state.to !== "now") return zs.goLive();
     state.paused = on ? { now: zs.now() } : null;
     state.hold = null;
+    zs.saveState(false);
     zs.emit("mode");
   };
   zs.zoomOut = () => {

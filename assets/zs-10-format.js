@@ -73,8 +73,16 @@
     s = Math.round(s);
     if (s < 120) return `${s}${THIN}s`;
     if (s < 7200) return s % 60 && s < 600 ? `${Math.floor(s / 60)}${THIN}min ${s % 60}${THIN}s` : `${Math.round(s / 60)}${THIN}min`;
-    if (s < 2 * 86400) return `${Math.floor(s / 3600)}${THIN}h ${Math.round((s % 3600) / 60)}${THIN}min`;
+    if (s < 2 * 86400) {
+      const min = Math.round(s / 60);
+      return `${Math.floor(min / 60)}${THIN}h${min % 60 ? ` ${min % 60}${THIN}min` : ""}`;
+    }
     return `${Math.round(s / 86400)}${THIN}d`;
+  };
+  /** The width of a column: "1 s", "1 h", "90 min"; a whole unit is told as that one. */
+  zs.width = (s) => {
+    const [size, unit] = [[86400, "d"], [3600, "h"], [60, "min"]].find(([n]) => s >= n && s % n === 0) || [1, "s"];
+    return s < 1 ? zs.fmtText(s, "s") : `${Number((s / size).toPrecision(6))}${THIN}${unit}`;
   };
   zs.age = (s) => (s < 9.95 ? `${Math.max(0, s).toFixed(1)}${THIN}s` : zs.span(s));
   const WORDS = { s: "s", m: "min", h: "h", d: "d", w: "weeks", M: "months", Q: "quarters", y: "years" };
@@ -106,17 +114,18 @@
         const d = at(a);
         for (let m = Math.ceil((d.getUTCFullYear() * 12 + d.getUTCMonth() + 0.001) / months) * months; ; m += months) {
           const t0 = Date.UTC(Math.floor(m / 12), m % 12, 1) / 1000;
-          const t = t0 - zs.offset(t0);
+          const t = zs.ofWall(t0);
           if (t > b) return out;
           out.push([t, `${MONTH[m % 12]} ${Math.floor(m / 12)}`]);
         }
       }
       step = 86400 * Math.max(1, [1, 2, 7, 14].find((n) => days / n <= most) || 28);
     }
-    const off = zs.offset(a);
-    for (let t = Math.ceil((a + off) / step) * step - off; t <= b; t += step) {
-      const midnight = (t + zs.offset(t)) % 86400 === 0;
-      out.push([t, step >= 86400 || (midnight && span > 7200) ? zs.day(t, false) : step < 60 ? zs.hms(t) : zs.hm(t)]);
+    // Wall time is counted, so that ticks stay on round hours where the clocks change.
+    let wall = Math.ceil((a + zs.offset(a)) / step) * step;
+    for (let t = zs.ofWall(wall); t <= b; t = zs.ofWall((wall += step))) {
+      if (t < a || t + zs.offset(t) !== wall) continue;
+      out.push([t, step >= 86400 || (wall % 86400 === 0 && span > 7200) ? zs.day(t, false) : step < 60 ? zs.hms(t) : zs.hm(t)]);
     }
     return out;
   };

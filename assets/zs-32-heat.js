@@ -4,7 +4,7 @@
 (() => {
   "use strict";
   const zs = window.zs;
-  const OVER = 8, SPACE = 7; // overflow row and the room under it, px
+  const OVER = 8, SPACE = 10; // overflow row and the room under it, px: its label and the one of the axis do not touch
   const SHARES = 8, FAINT = 0.3; // steps of a lit key's share of a cell, and how strongly the least of them shows
 
   /** lut[count bin] -> step of the ramp; also the counts at the ends and thirds for the scale. */
@@ -135,6 +135,14 @@
     return 0;
   }
 
+  /** Whether a shown column has events in row `over` or higher. */
+  function above(p, over) {
+    const [i0, i1] = p.columns();
+    const { rows, counts } = p.heat;
+    for (let i = i0; i < i1; i++) for (let r = over; r < rows; r++) if (counts[i * rows + r] > 0) return true;
+    return false;
+  }
+
   function powers(lo, hi) {
     const out = [];
     for (let v = 1; v <= hi * 1.001; v *= 8) if (v >= lo * 0.999) out.push([v, zs.fmtExact(v, "B").join("\u2009")]);
@@ -166,6 +174,8 @@
     const { lo, hi, over, unit } = shown(p);
     const { H } = p.box;
     const room = over < rows ? OVER + SPACE : 0;
+    // A linear axis ends where its values do: its row of what is over it comes with the first of them.
+    const band = room > 0 && (p.meta.yscale !== "linear" || above(p, over));
     const ph = p.gd ? p.gd._fullLayout._size.h : H;
     const log = p.meta.yscale !== "linear";
     const ticks = log ? (unit === "B" ? powers(lo, hi) : zs.logTicks(lo, hi, unit)) : linearTicks(lo, hi, unit, p.geo.h);
@@ -248,7 +258,7 @@
         ctx.drawImage(p.image, 0, r, cols, 1, x0, yTop, w, yBottom - yTop);
       }
       ctx.restore();
-      if (room) {
+      if (band) {
         const oy = g.y - SPACE - OVER;
         zs.clip(ctx, { x: g.x, y: oy, w: g.w, h: OVER }, 0);
         ctx.drawImage(p.image, 0, rows, cols, 1, x0, oy, w, OVER);
@@ -264,7 +274,7 @@
         if (tight) ctx.font = zs.font(10);
         ctx.fillText(text, g.x - (tight ? 2 : 6), oy + OVER / 2);
       }
-      p.cells = { first, over, edge, lo, hi, unit, fold, i0 };
+      p.cells = { first, over, edge, lo, hi, unit, fold, i0, band };
     }
     p.bottom = g.y + g.h;
     const top = g.y - room;
@@ -324,7 +334,7 @@
     if (!k || !p.heat) return null;
     const i = Math.floor((t - p.start) / p.step);
     if (i < 0 || i >= p.n) return null;
-    const inOver = k.over < p.heat.rows && py < p.geo.y - SPACE / 2;
+    const inOver = k.band && py < p.geo.y - SPACE / 2;
     const v = p.vy(py);
     let r = inOver ? k.over : p.heat.bounds.findIndex((b, j) => v >= b && v < k.edge(j + 1));
     if (r < 0) return null;

@@ -32,7 +32,7 @@
     const g = p.geo;
     if (t < p.win[0] || t > p.win[1]) return;
     const x = Math.round(p.px(t)) + 0.5;
-    const top = p.kind === "heat" ? g.y - 15 : g.y, bottom = p.bottom || g.y + g.h;
+    const top = p.kind === "heat" ? g.y - 18 : g.y, bottom = p.bottom || g.y + g.h;
     ctx.strokeStyle = pinned ? c.accent : c.text2;
     ctx.lineWidth = 1;
     ctx.beginPath();

@@ -12,7 +12,7 @@
   };
   const inside = (p, x, y) => {
     const g = p.geo;
-    return g && x >= g.x - 2 && x <= g.x + g.w + 2 && y >= g.y - 16 && y <= (p.bottom || g.y + g.h) + 2;
+    return g && x >= g.x - 2 && x <= g.x + g.w + 2 && y >= g.y - 19 && y <= (p.bottom || g.y + g.h) + 2;
   };
 
   zs.listen = (p) => {
@@ -20,7 +20,7 @@
     el.tabIndex = 0;
     el.setAttribute("role", "img");
     el.setAttribute("aria-label", `${p.el.dataset.title || p.name}: plot; arrow keys move the instant, Enter pins it`);
-    let down = null;
+    let down = null, pinned = null; // the pin before the first click of a double click
 
     el.addEventListener("pointermove", (e) => {
       const [x, y] = spot(p, e);
@@ -57,6 +57,7 @@
       const drag = p.drag;
       p.drag = null;
       if (!d.moved) {
+        if (!pinned || e.timeStamp - pinned.at > 500) pinned = { t: state.pin, at: e.timeStamp };
         if (zs.cross()) zs.pin(zs.cross().t, p);
         return;
       }
@@ -80,6 +81,7 @@
       if (!down) zs.unhover();
     });
     el.addEventListener("dblclick", () => {
+      if (pinned) zs.pin(pinned.t);
       if (state.y[p.id]) {
         delete state.y[p.id];
         zs.saveState(true);
@@ -93,7 +95,7 @@
       if (e.key === "Enter" && at) zs.pin(at.t, p);
       else if (step || (up && p.kind === "heat")) {
         const t = (at ? at.t : p.newest() || p.win[1]) + (step || 0) * Math.max(p.step, (p.win[1] - p.win[0]) / p.geo.w);
-        const y = zs.clamp((at && at.y !== null && at.y !== undefined ? at.y : p.geo.y + p.geo.h / 2) + (up || 0) * 6, p.geo.y - 14, p.geo.y + p.geo.h - 1);
+        const y = zs.clamp((at && at.y !== null && at.y !== undefined ? at.y : p.geo.y + p.geo.h / 2) + (up || 0) * 6, p.geo.y - 17, p.geo.y + p.geo.h - 1);
         const r = p.plot.getBoundingClientRect();
         zs.hover(p, p.px(t), y, [r.left + p.px(t), r.top + y]);
       } else return;

@@ -52,10 +52,10 @@
     if (navigator.clipboard) navigator.clipboard.writeText(text).then(done, () => zs.say(text));
     else zs.say(text);
   };
-  /** A link to what is on screen; relative ranges stay relative. */
+  /** A link to what is on screen (zs.linkRange). */
   zs.linkHere = (p) => {
     zs.saveState(false);
-    return location.href.split("#")[0] + (p ? `#${p.id}` : "");
+    return location.origin + zs.linkPath().split("#")[0] + (p ? `#${p.id}` : "");
   };
 
   // What menus offer of hosts; asked for whenever the page is connected anew.
@@ -189,7 +189,7 @@
     }
     table.append(h("thead", "", head), body);
     zs.dialog("zs-data-dialog", "Data", [
-      h("div", "zs-row", h("h2", "", p.el.dataset.title || p.name), h("span", "zs-hint", `one row per ${zs.span(p.step)}, newest first`),
+      h("div", "zs-row", h("h2", "", p.el.dataset.title || p.name), h("span", "zs-hint", `one row per ${zs.width(p.step)}, newest first`),
         button("", "CSV", () => zs.csv(p), "download"), button("", "Close", () => zs.closeDialog(), "close")),
       h("div", "zs-scroll", table),
     ]);

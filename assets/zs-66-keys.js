@@ -39,7 +39,7 @@
   const CHORDS = {
     "t ArrowLeft": () => zs.shift(-1), "t ArrowRight": () => zs.shift(1), "t -": zs.zoomOut, "t z": zs.zoomOut,
     "t +": zs.zoomIn, "t =": zs.zoomIn, "t a": absolute, "t v": paste,
-    "t c": () => zs.copy(`${state.from} to ${state.to}`, "Range"),
+    "t c": () => zs.copy(zs.linkRange().join(" to "), "Range"),
     "d r": () => zs.rewatch(true), "d k": kiosk, "d l": legends,
     "c t": () => zs.setTheme(zs.theme() === "dark" ? "light" : "dark"),
     "g h": () => zs.go(zs.config().base || "/"),

@@ -694,7 +694,7 @@
     apply();
     for (const p of zs.panels.values()) if (p.name === "dtrace_heat") zs.invalidate(p);
   }
-  let pressed = null;
+  let pressed = null, was = null;
   const plot = (e) => e.target.closest && e.target.closest("#p-dtrace-heat .zs-over");
   document.addEventListener("pointerdown", (e) => {
     pressed = plot(e) ? [e.clientX, e.clientY] : null;
@@ -702,9 +702,20 @@
   document.addEventListener("click", (e) => {
     const p = plot(e) && heat();
     if (!p || !p.geo || !pressed || Math.hypot(e.clientX - pressed[0], e.clientY - pressed[1]) >= 5) return;
+    zs.pin(null, p);
+    // The second click of a double click, which zooms: what the first one chose is as it was.
+    if (e.detail > 1) return was && was();
+    const [kept, picked] = [S.cell, zs.dt.picking()];
+    was = () => {
+      was = null;
+      if (root().dataset.mode === "stacks") return zs.dt.picking(picked);
+      S.cell = kept;
+      write(false);
+      apply();
+      for (const x of zs.panels.values()) zs.invalidate(x);
+    };
     const r = p.plot.getBoundingClientRect();
     const found = zs.cellAt(p, p.tx(e.clientX - r.left), e.clientY - r.top);
-    zs.pin(null, p);
     if (root().dataset.mode === "stacks") zs.dt.pick(p, p.tx(e.clientX - r.left));
     else cell(found && found.count > 0 ? found : null);
   });
@@ -731,7 +742,7 @@
     const [t0, t1, lo, hi] = S.cell;
     const x0 = p.px(t0), x1 = Math.max(p.px(t1), x0 + 3);
     if (x1 < p.geo.x || x0 > p.geo.x + p.geo.w) return;
-    const y0 = hi === null ? p.geo.y - 15 : p.py(hi), y1 = hi === null ? p.geo.y - 7 : p.py(Math.max(lo, p.cells.lo));
+    const y0 = hi === null ? p.geo.y - 18 : p.py(hi), y1 = hi === null ? p.geo.y - 10 : p.py(Math.max(lo, p.cells.lo));
     ctx.strokeStyle = zs.colors().text;
     ctx.lineWidth = 2;
     ctx.strokeRect(x0 - 1, y0 - 1, x1 - x0 + 2, y1 - y0 + 2);
@@ -761,7 +772,7 @@
     });
     if (!named && keys.length) keys.splice(0, keys.length, h("span", "zs-dtrace-scale zs-dtrace-hues", `${lit} keys, paler: fewer of a cell `, ...keys));
     state.replaceChildren(crowd, ...keys);
-    const width = `one column is ${zs.span(p.step)}`;
+    const width = `one column is ${zs.width(p.step)}`;
     if (slot(p) < 0) zs.text(p.el.querySelector(".zs-panel-sub"), width);
   }
 

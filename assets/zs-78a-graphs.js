@@ -32,9 +32,9 @@
       return [];
     }
   }
+  const here = () => new URL(zs.linkPath(), location.origin).search;
   function save() {
-    zs.saveState(false);
-    const mine = { sentence: S.head.sentence, search: location.search };
+    const mine = { sentence: S.head.sentence, search: here() };
     const others = saved().filter((x) => x.search !== mine.search);
     const had = others.length < saved().length;
     localStorage.setItem(SAVED, JSON.stringify(had ? others : [mine, ...others].slice(0, 30)));
@@ -182,7 +182,7 @@
     zs.state.pin = t;
     zs.saveState(false);
     zs.repaintOver();
-    const unit = p.heat ? (p.step > 1 ? ` in ${zs.span(p.step)}` : " in a second") : " a second";
+    const unit = p.heat ? (p.step > 1 ? ` in ${zs.width(p.step)}` : " in a second") : " a second";
     zs.say(`${sign > 0 ? "Most" : "Least"}${found.at.length > 1 ? `, ${found.at.length} of them` : ""}: ${dt.count(Math.round(v), "1")}${unit} at ${zs.hms(t)}`);
   }
 
@@ -220,7 +220,7 @@
     if (!el || !S.head) return;
     const map = root().dataset.mode === "heat";
     const rain = S.keys && S.keys.keys.length > 1 && S.keys.keys.slice(0, dt.LIT).every((k) => S.lit.includes(k.id));
-    const kept = saved().some((x) => x.search === location.search);
+    const kept = saved().some((x) => x.search === here());
     const key = JSON.stringify([map, root().dataset.mode, cropped(), S.draw, rain, kept]);
     if (!force && laid === key && el.firstChild) return;
     laid = key;
@@ -472,6 +472,16 @@
     dt.apply();
     zs.invalidate(p);
   }
+  /** What is chosen, to go back to it: the range and the one end of the next. */
+  function picking(to) {
+    if (to) {
+      [S.range, begun] = to;
+      dt.write(false);
+      dt.apply();
+      repaint();
+    }
+    return [S.range, begun];
+  }
   document.addEventListener("click", (e) => {
     const off = root() && root().dataset.mode === "stacks" && (begun !== null || S.range);
     if (!off || !e.target.closest || e.target.closest(".zs-panel, .zs-head, .zs-top, .zs-bottom, .zs-dialog, .zs-dtrace-bar, .zs-dtrace-tools")) return;
@@ -480,22 +490,27 @@
     dt.apply();
     repaint();
   });
+  zs.linkFixed = () => Boolean(root() && (S.cell || S.range));
   function picked(p, ctx) {
     if (p.id !== "p-dtrace-heat" || !root() || root().dataset.mode !== "stacks") return;
     const c = zs.colors(), g = p.geo;
     const ends = S.range || (begun === null ? null : [begun, begun + p.step]);
-    for (const [span, color] of [[ends, c.accent], [S.base, c.text2]]) {
+    for (const [span, color, word] of [[ends, c.accent, S.range ? "shown" : "from here …"], [S.base, c.text2, "compared with"]]) {
       if (!span) continue;
       const x0 = zs.clamp(p.px(span[0]), g.x, g.x + g.w), x1 = zs.clamp(p.px(span[1]), g.x, g.x + g.w);
       if (x1 <= x0) continue;
-      ctx.strokeStyle = color;
-      ctx.lineWidth = 2;
-      ctx.strokeRect(x0, g.y + 1, x1 - x0, g.h - 2);
+      for (const [stroke, width] of [[c.panel, 5], [color, 2]]) {
+        ctx.strokeStyle = stroke;
+        ctx.lineWidth = width;
+        ctx.strokeRect(x0, g.y + 1, x1 - x0, g.h - 2);
+      }
+      ctx.font = zs.font(11, 600);
+      if (ctx.measureText(word).width + 10 < x1 - x0) zs.halo(ctx, word, x0 + 5, g.y + g.h - 11, color, 600, 11);
     }
   }
 
   Object.assign(dt, {
-    saved, open, programs, tools, keyCell, own, over, headed, pick,
+    saved, open, programs, tools, keyCell, own, over, headed, pick, picking,
   });
   zs.on("status", () => {
     if (!root()) return;

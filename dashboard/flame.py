@@ -14,6 +14,8 @@ from typing import Any
 ROOT = "all"
 MOST = 4000
 """Frames that are sent to a page; narrower ones are left out, their time stays in their parents."""
+DEEP = 240
+"""Frames of a stack that become boxes; a runaway recursion's further ones are one box on top of these."""
 _OFFSET = re.compile(r"\+0x[0-9a-f]+$")
 
 
@@ -39,7 +41,8 @@ def frames_of(stack: str) -> list[str]:
 def path_of(keys: Sequence[str]) -> list[str]:
     """Boxes over the root for a row's keys, whose last one is the stack: the program first."""
     *others, stack = keys or [""]
-    return [*others, *frames_of(stack)]
+    found = [*others, *frames_of(stack)]
+    return found if len(found) <= DEEP else [*found[:DEEP], f"… {len(found) - DEEP} frames more"]
 
 
 def fold(rows: Iterable[tuple[Sequence[str], float]], before: Iterable[tuple[Sequence[str], float]] = ()) -> Frame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from dashboard import flame
@@ -61,3 +63,14 @@ def test_a_wide_tree_loses_its_narrowest_boxes_and_no_time() -> None:
     assert tree.value == sum(range(1, 101))
     assert "main`f100" in tree.children["imapd"].children
     assert "main`f1" not in tree.children["imapd"].children
+
+
+def test_a_runaway_recursion_is_cut_where_a_page_can_still_read_it() -> None:
+    stack = "\n".join(f"a.out`recurse{i}+0x10" for i in range(5000))
+    sent = json.dumps(flame.wire(flame.trim(flame.fold([(["a.out", stack], 3.0)]))))
+    box, deep = json.loads(sent), 0
+    while box[3]:
+        [box], deep = box[3], deep + 1
+        assert box[1] == 3
+    assert box[0] == f"… {5001 - flame.DEEP} frames more"
+    assert deep == flame.DEEP + 1
