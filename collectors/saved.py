@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from collectors.dtrace import layout
 
 HOST = "saved"
 """What stands for the host, which a saved text does not name."""
+_MATCHED = re.compile(r"dtrace: (?:description|script) .* matched \d{1,10} probes?")
 
 
 @dataclass(slots=True)
@@ -60,9 +62,25 @@ def read(
     best = min(found, key=lambda s: (not s.rows, len(s.complaints), -s.rows))
     if not best.rows and source.name == "dtrace":
         answer = layout.parse(text)
-        complaints = [f"dtrace: {why}" for why in answer.complaints]
-        return Saved("default layout", best.os, {"dtrace": answer.frame("saved", HOST, at)}, complaints)
+        frames = {"dtrace": answer.frame("saved", HOST, at)}
+        return Saved("default layout", best.os, frames, _complaints(text, answer))
     return best
+
+
+def _complaints(text: str, answer: layout.Answer) -> list[str]:
+    """What could not be read of `text`, and what dtrace itself complained of in it, each with its place."""
+    out, lines = [], text.splitlines()
+    for why in answer.complaints:
+        if why in lines:
+            if _MATCHED.fullmatch(why):
+                continue
+            why = f"line {lines.index(why) + 1}, column 1: {why}"
+        out.append(f"dtrace on {HOST}: {why}")
+    n, line = next(((n, line) for n, line in enumerate(lines, 1) if line.strip()), (0, ""))
+    if n and not answer.rows and not out:
+        column = len(line) - len(line.lstrip()) + 1
+        out.append(str(ParseError("dtrace", HOST, n, line, "no aggregation from here on", column)))
+    return out
 
 
 def _try(variant: Variant, os: OS, text: str, interval: float, at: float) -> Saved:

@@ -78,7 +78,7 @@ def _best(text: str, at: int, best: list[_Cut | None], nearest: list[int], trimm
             if full < n and (end := nearest[full + 1]) <= n:
                 key, odd = _string(text[at + 2 : end])
                 found.append((end, key, odd + 1 + (text[full - 1] == " ")))
-        elif trimmed:
+        elif trimmed and (at == 0 or not text[at:].isspace()):
             key, odd = _string(text[at + 2 :])
             found.append((n, key, odd + (at > 0)))
     ways = [_Cut(odd + rest.odd, key, rest) for end, key, odd in found if (rest := best[end]) is not None and end > at]

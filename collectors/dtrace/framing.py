@@ -191,6 +191,9 @@ class FrameParser:
         self._drops = 0.0
         self._last = 0
         """Number of the last interval that began."""
+        self._stranger: tuple[int, str] | None = None
+        """The first line of something else, its number and text; until a line of ours comes."""
+        self._ours = False
         self.running = False
         """BEGIN has fired: every probe is attached."""
         self.pid: int | None = None
@@ -242,7 +245,13 @@ class FrameParser:
         return []
 
     def end(self, at: float) -> list[Batch]:
+        """Raises ParseError where no line of all was of a composed program."""
         self._interval = None
+        if self._stranger and not self._ours:
+            line_no, line = self._stranger
+            column = len(line) - len(line.lstrip()) + 1
+            why = "no output of a composed program: not one line begins with 'zs1 '"
+            raise ParseError(SOURCE, self.ctx.host, line_no, line, why, column)
         return []
 
     def _feed(self, line: str) -> list[Batch]:
@@ -256,7 +265,12 @@ class FrameParser:
         if self._agg:
             self._in_block(line)
             return []
-        word, _, rest = line[4:].partition(" ") if line.startswith("zs1 ") else ("", "", "")
+        if not line.startswith("zs1 "):
+            if not self._stranger and line.strip():
+                self._stranger = self._line_no, line
+            return []
+        self._ours = True
+        word, _, rest = line[4:].partition(" ")
         if word == "key" and self._interval:
             self._head(rest, line)
         elif word == "begin":

@@ -44,12 +44,25 @@ _COLUMNS = re.compile(r" *(CPU +ID +)?FUNCTION:NAME *|CPU +FUNCTION *")
 _PROBE = re.compile(r" {0,2}\d{1,4} +\d{1,8} {1,40}[^:]{0,80}:[^\s:]+ |(?=.{32} ) {0,31}[^\s:]*:[^\s:]+ ")
 _INDENTED_PROBE = re.compile(r" {3,8}\d{1,4} +\d{1,8} {1,40}[^:]{0,80}:[^\s:]+ ")
 _FLOW = re.compile(r" {0,2}\d{1,4} +(->|<-|=>|<=|\|) ")
-_FRAME = re.compile(r"(?: ?| {3,64})(\S+`\S.*|`\S.*|\S+:0x[0-9a-f]+|0x[0-9a-f]+|<.*>|\[ .* \]) *")
+_FRAME = re.compile(
+    r"(?: ?(?![^`]*`[^`]*`)| {3,64})"
+    r"(\S+`(?![^(<\[]*, )[^`\s].*|`[^`\s].*|\S+:0x[0-9a-f]+|0x[0-9a-f]+|<.*>|\[ .* \]) *"
+)
+"""At the margin a second backtick is prose; what has a comma outside of brackets is a script's own heading."""
 _INDENTED_FRAME = re.compile(r" {14,40}(?=\S+`)")
 _ELISION = re.compile(r" *\[?\.\.\.\]? *")
 _DUMP_HEAD = re.compile(r" {5,}( {2}[0-9a-f]){16} {2}0123456789abcdef")
 _DUMP_ROW = re.compile(r" {5} *([0-9a-f]+):((?: [0-9a-f]{2}){1,16}) {2,50}.{1,16}")
 _TAIL = re.compile(r"-?\d{1,20}$")
+_BARE = re.compile(r" +(-?\d{1,20}) *")
+_NOISE = re.compile(
+    r"\S*\^C|(?:\[[^\]]{1,80}\]|[A-Za-z][\w.@:~/-]{0,80})?[#$%](?: .*)?|> .*|.*[})\]] *['\"]"
+    r"|`{3}.*|~{3}.*|\[?\.\.\.\]?|</?(?:pre|code|tt|p|br|div|blockquote)\b[^<>]*>"
+    r"|\d{1,3} {1,6}\d{1,6} +[^\s:]*:[^\s:]+(?: .*)?"
+)
+"""Of a session or a page around an output, never a key: an interrupt, a prompt and what was typed, a fence, a probe
+that fired."""
+_PROSE = re.compile(r"[a-z]+(?: [\w(),.'-]+){2,}:?")
 _NEWLINES = 8
 """Lines that a string key may span."""
 
@@ -126,7 +139,7 @@ class _Item:
     at: int
     text: str
     kind: str = "line"
-    """'line', 'frames', 'dump', or 'blank'."""
+    """'line', 'frames', 'dump', 'noise', or 'blank'."""
     end: int = 0
 
     @property
@@ -228,6 +241,14 @@ class _Reader:
         # empty line before it), and where a histogram does, unless values are joined.
         if number and not self._heads_keys() and self._value(*number):
             return
+        if not number and self._ends_stack(line):
+            self._add(self._blocks([]), [int(line)])
+            self.row_ends = self.at + 1
+            self._discard()
+            return
+        if not number and _is_noise(line):
+            self._keep(line, "noise")
+            return
         if self._is_frame(line, number is not None):
             last = self.above[-1] if self.above else None
             if last and last.kind == "frames" and last.end == self.at:
@@ -238,9 +259,9 @@ class _Reader:
             return
         self._keep(line)
 
-    def _keep(self, line: str) -> None:
+    def _keep(self, line: str, kind: str = "line") -> None:
         """A line that is nothing yet. What lies so far above that it cannot be a key any more is text."""
-        self.above.append(_Item(self.at, line, end=self.at + 1))
+        self.above.append(_Item(self.at, line, kind, self.at + 1))
         if len(self.above) > 4 * _NEWLINES:
             self._discard(self.above[: -2 * _NEWLINES])
             del self.above[: -2 * _NEWLINES]
@@ -253,8 +274,20 @@ class _Reader:
             return True
         return bool(_FRAME.fullmatch(following) or _stands_as_frame(following)) and not _number(following)
 
+    def _ends_stack(self, line: str) -> bool:
+        """Whether `line` is the value of the stack right above, in a column that somebody moved."""
+        above = self.above[-1] if self.above else None
+        if self.values != 1 or not above or above.kind != "frames" or above.end != self.at:
+            return False
+        if not _BARE.fullmatch(line) or (line.endswith("  ") and _full(line)) or self._heads_keys():
+            return False
+        if _indent(line) != _indent(self.lines[self.at - 1]):
+            return True
+        following = self.lines[self.at + 1] if self.at + 1 < len(self.lines) else ""
+        return _indent(following) != _indent(line) and not _BARE.fullmatch(following)
+
     def _is_frame(self, line: str, number: bool) -> bool:
-        if line.endswith("  ") and split(line):
+        if line.endswith("  ") and _full(line):
             return False  # padded, as string keys are and frames are not
         if _FRAME.fullmatch(line):
             return True
@@ -262,11 +295,9 @@ class _Reader:
             return False
         # An address or a symbol without a module, at dtrace's own indent or that of the frame above; or more lines
         # of what a ustack helper has to say.
-        indent = len(line) - len(line.lstrip(" "))
         above = self.above[-1] if self.above else None
         if above and above.kind == "frames" and above.end == self.at:
-            before = self.lines[self.at - 1]
-            return indent == len(before) - len(before.lstrip(" ")) or indent > _INDENT
+            return _indent(line) == _indent(self.lines[self.at - 1]) or _indent(line) > _INDENT
         return _stands_as_frame(line)
 
     def _dump(self) -> None:
@@ -326,9 +357,12 @@ class _Reader:
 
     def _own(self, head: str) -> list[str] | None:
         """All keys of the row whose line begins with `head`; None where it is none."""
-        own = split(head)
-        if own is None and head.startswith("  ") and not _full(self.lines[self.at]):
-            own = _reflowed(head)
+        found = weigh(head)
+        if (found is None or found[0] > 2) and head.startswith("  ") and not _full(self.lines[self.at]):
+            found = min((way for way in (found, _reflowed(head)) if way), key=lambda way: way[0], default=None)
+            if found is None and "  " not in head.strip() and head.endswith(" "):
+                found = 0, [head.strip()]  # one text, padded by a format of the script's own
+        own = found[1] if found else None
         if own is None or (head and not head.strip() and len(head) % STRING):
             joined = self._with_newlines(head)
             if joined is None:
@@ -392,6 +426,8 @@ class _Reader:
             items = self.above[-n:]
             if items[-1].end != self.at or any(a.end != b.at for a, b in itertools.pairwise(items)):
                 return None
+            if items[0].kind == "noise":
+                return None
             if items[0].kind == "line" and items[0].text.startswith("  "):
                 got = split("\n".join([*_lines(items), head]))
                 if got is not None:
@@ -405,15 +441,15 @@ class _Reader:
             return []
         for n in range(1, min(_NEWLINES, len(self.above)) + 1):
             items = self.above[-n:]
-            if n > 1 and items[0].end != items[1].at:
+            if items[0].kind == "noise" or (n > 1 and items[0].end != items[1].at):
                 break
             if items[0].text.startswith(" "):
                 line = "\n".join(_lines(items))
                 got = _reflowed(line)
                 sure = n == 1 and (_whole(line) or split(line) is not None)
-                if got is not None and (sure or any("\n" in k for k in got)):
+                if got and (sure or any("\n" in k for k in got[1])):
                     del self.above[-n:]
-                    return got
+                    return got[1] if not any(k.endswith(" =") for k in got[1]) else [line.strip()]
         return [self.above.pop().text.strip()]
 
     def _discard(self, items: list[_Item] | None = None) -> None:
@@ -476,7 +512,10 @@ class _Reader:
                 self.above.pop()
                 return self._blocks([])
             if before and before.kind == "line":
-                # A heading of the script's own, and a blank line.
+                # A heading of the script's own, and a blank line; or the end of what somebody wrote about it.
+                prose = len(self.above) > 2 and self.above[-3].end == before.at and _PROSE.fullmatch(before.text)
+                if prose and self.above[-3].kind == "line":
+                    return []
                 self.above.pop()
                 return self._early(before.end)
             if self.block_ends == header - 1 and self.answer.rows:
@@ -505,9 +544,13 @@ class _Reader:
             self._torn(min(self.at + 1, len(self.lines)), "the last table may have no end")
 
 
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
 def _unindented(lines: list[str]) -> list[str]:
     """`lines` without the blanks by which somebody indented them all, as its histograms or stacks show."""
-    least = min((len(line) - len(line.lstrip(" ")) for line in lines if line.strip()), default=0)
+    least = min((_indent(line) for line in lines if line.strip()), default=0)
     if not least:
         return lines
     places = {line.index("value") - 11 for line in lines if blocks.HEADER.fullmatch(line)}
@@ -538,16 +581,23 @@ def _stands_as_frame(line: str) -> bool:
     return not own or not own[0].lstrip("-").isdigit()
 
 
+def _is_noise(line: str) -> bool:
+    """Whether `line` is of a session or a page around the output, and no key."""
+    if "`" in line and "```" not in line:
+        return False
+    return _NOISE.fullmatch(line.strip()) is not None and not _full(line)
+
+
 def _is_probe(line: str, number: bool) -> bool:
     """Whether `line` is a row of a probe that fired: CPU, ID, FUNCTION:NAME and what it traced."""
     return bool(_PROBE.match(line) or _FLOW.match(line) or (not number and _INDENTED_PROBE.match(line)))
 
 
-def _reflowed(line: str) -> list[str] | None:
-    """Keys of a line that somebody may have indented, and trimmed at its end."""
-    most = min(len(line) - len(line.lstrip(" ")), 12)
-    found = [(*got, n) for n in range(max(most, 1)) if (got := weigh(line[n:], trimmed=True))]
-    return min(found, key=lambda got: (got[0] + 2 * (got[2] > 0), got[2]))[1] if found else None
+def _reflowed(line: str) -> tuple[int, list[str]] | None:
+    """Oddity and keys (as `weigh`) of a line that somebody may have indented, and trimmed at its end."""
+    most = min(_indent(line), 12)
+    found = [(got[0] + 2 * (n > 0), got[1]) for n in range(max(most, 1)) if (got := weigh(line[n:], trimmed=True))]
+    return min(found, key=lambda got: got[0], default=None)
 
 
 def _full(line: str) -> bool:

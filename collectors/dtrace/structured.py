@@ -40,6 +40,7 @@ def parse(text: str) -> Answer:
         answer.torn = f"{where}: not whole"
         answer.complaints.append(f"{where}: not JSON")
         return answer
+    histograms = 0
     for probe in _objects(found, "probes"):
         if probe.get("name") == "DROP" and _number(probe.get("count")) is not None:
             answer.drops += _number(probe.get("count")) or 0
@@ -50,10 +51,11 @@ def parse(text: str) -> Answer:
         for data in _objects(probe, "aggregation-data"):
             keys = [_key(k) for k in data["keys"]] if isinstance(data.get("keys"), list) else []
             if isinstance(data.get("buckets"), list):
+                histograms += 1
                 try:
                     h = blocks.guess([_bucket(b) for b in data["buckets"]])
                 except ValueError as e:
-                    answer.complaints.append(f"{keys}: not a histogram: {e}")
+                    answer.complaints.append(f"{_place(text, histograms)}: not a histogram: {e}")
                 else:
                     answer.rows.append(Row(keys, h.agg, bounds=h.bounds, counts=h.counts))
                 continue
@@ -62,6 +64,12 @@ def parse(text: str) -> Answer:
                     empty = value in (2**63 - 1, -(2**63))
                     answer.rows.append(Row(keys, agg, value=None if empty else value))
     return answer
+
+
+def _place(text: str, n: int) -> str:
+    """Where the `n`-th list of buckets stands; quotes within a string of JSON have a backslash before them."""
+    at = [m.start() for m in re.finditer(r'(?<!\\)"buckets"\s{0,64}:\s{0,64}\[', text)][n - 1]
+    return f"line {text.count(chr(10), 0, at) + 1}, column {at - text.rfind(chr(10), 0, at)}"
 
 
 def _objects(found: Any, name: str, deep: int = 0) -> Iterator[dict[str, Any]]:

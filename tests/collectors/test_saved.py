@@ -58,6 +58,33 @@ def test_dtrace_in_its_default_layout() -> None:
     assert (list(row["keys"]), row["value"]) == (["bash"], 12)
 
 
+def test_what_dtrace_says_of_its_probes_is_no_damage() -> None:
+    said = "dtrace: description 'io:::start ' matched 4 probes\n"
+    saved = read(load()["dtrace"], f"{said}^C\n\n  {'bash':<50}{12:>17}\n")
+    assert (saved.rows, saved.complaints) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("\x9c\x01 q\ufffd\n\x7f1\n", "line 1, column 1"),
+        ("\n\n   no such thing\n", "line 3, column 4"),
+        ("\ndtrace: error on enabled probe ID 2 (ID 7: io:::start): invalid address\n", "line 2, column 1"),
+        ('{"dtrace": {"probes": [', "line 1, column 24"),
+        (
+            '{"dtrace": {"probes": [{"output": [{"aggregation-data": [\n {"keys": [], "buckets": [7]}]}]}]}}',
+            "line 2, column 15",
+        ),
+        ("  value  ------------- Distribution ------------- count\n 8 | 1\n 2 | 1\n", "line 1, column 1"),
+    ],
+)
+def test_dtrace_that_cannot_be_read_is_told_with_its_place(text: str, place: str) -> None:
+    saved = read(load()["dtrace"], text)
+    assert saved.rows == 0
+    (why,) = saved.complaints
+    assert place in why
+
+
 def test_the_command_prints_csv_and_says_what_it_took_it_for() -> None:
     run = CliRunner().invoke(app, ["parse", "zpool_status", "-", "--table", "zpool_status"], input=STATUS)
     assert run.exit_code == 0

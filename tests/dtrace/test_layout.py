@@ -284,3 +284,92 @@ def test_a_wide_integer_key_below_a_value_is_no_stack() -> None:
     text = "\n              300  a                                                                 1\n"
     text += "              425  " + f"{'b' * 60}" + f" {7:16d}\n"
     assert [plain(r) for r in layout.parse(text).rows] == [[["300", "a"], 1], [["425", "b" * 60], 7]]
+
+
+HISTOGRAM = (
+    "           value  ------------- Distribution ------------- count    \n"
+    "               2 |                                         0        \n"
+    "               4 |@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@ 6        \n"
+    "               8 |                                         0        \n"
+)
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "^C\n",
+        "^C\n\n",
+        "# dtrace -s waits.d\n^C\n\n",
+        "root@store2:~# ./waits.d 10\n\n",
+        "[root@store2 /var/tmp]# ./waits.d 10\n\n",
+        "store2% dtrace -qs waits.d\n\n",
+        "Waits of the last hour:\n\n```\n",
+        "<pre>\n",
+        "[...]\n",
+        "dtrace -n 'io:::wait-start { @ =\n  quantize(args[0]->b_bcount); }'\n\n",
+        "  1   3312                 biowait:wait-start imapd 8192\n\n",
+        "The disks of both stores were asked, and all\nwaits of an hour were these:\n\n",
+    ],
+)
+def test_what_stands_around_an_output_is_no_key(above: str) -> None:
+    (row,) = layout.parse(above + HISTOGRAM).rows
+    assert plain(row) == [[], {4: 6}]
+    stack = "              zfs`zio_wait+0x5a\n              genunix`read+0x1\n               11\n"
+    (row,) = layout.parse(above.rstrip("\n") + "\n" + stack).rows
+    assert plain(row)[0][-1] == "zfs`zio_wait+0x5a\ngenunix`read+0x1"
+    assert plain(row)[1] == 11
+
+
+@pytest.mark.parametrize(
+    "above", ["Waits (us):\n", "Waits (us):\n\n", "    2190  imapd -c 4\\0\n\n", "  $5\n", "store2:/mail\n\n"]
+)
+def test_a_heading_of_a_script_is_the_key(above: str) -> None:
+    (row,) = layout.parse(above + HISTOGRAM).rows
+    assert " ".join(row.keys).split() == above.split()
+
+
+def test_a_key_like_a_prompt_in_its_own_column() -> None:
+    text = f"\n  {'# of waits':<50}\n{HISTOGRAM}\n  {'^C':<50}\n{HISTOGRAM}"
+    assert [r.keys for r in layout.parse(text).rows] == [["# of waits"], ["^C"]]
+
+
+@pytest.mark.parametrize(
+    "value", ["             7301", "               7301", "           7301", "       7301     ", " 7301"]
+)
+def test_values_of_stacks_in_a_column_that_somebody_moved(value: str) -> None:
+    indent = " " if value == " 7301" else " " * 11
+    frames = ["imapd`index_sync+0x1c7   ", "<< internal >>", "imapd`main+0x2b"]
+    stack = "".join(f"{indent}{frame}\n" for frame in frames)
+    answer = layout.parse(f"```\n{stack}{value}\n\n{stack}{value}\n```\n")
+    assert [plain(r) for r in answer.rows] == [[["\n".join(f.strip() for f in frames)], 7301]] * 2
+    assert answer.text == ["```", "```"]
+
+
+def test_a_heading_with_a_module_in_it_is_no_frame() -> None:
+    text = f"Bytes by caller:\n   imapd`index_sync, bytes in all = 4711\n{HISTOGRAM}\n   imapd`f, n = 12\n{HISTOGRAM}"
+    answer = layout.parse(text)
+    assert [r.keys for r in answer.rows] == [["imapd`index_sync, bytes in all = 4711"], ["imapd`f, n = 12"]]
+    assert answer.text == ["Bytes by caller:"]
+    frame = "imapd`std::map<int, char>::find(int const&, bool)+0x1c"
+    (row,) = layout.parse(f"\n              {frame}\n                3\n").rows
+    assert row.keys == [frame]
+
+
+def test_prose_with_code_in_it_is_no_stack() -> None:
+    text = f"`imapd` and `nfsd` read most:\n\n  {'nfsd':<50} {12:16d}\n"
+    answer = layout.parse(text)
+    assert [plain(r) for r in answer.rows] == [[["nfsd"], 12]]
+    assert answer.text == ["`imapd` and `nfsd` read most:"]
+
+
+def test_rows_that_somebody_moved_by_one_column() -> None:
+    rows = [(f"mail_{kind}", "(&(folder=*)(seen=true))", 500, n) for kind, n in (("avg", 117), ("max", 1295))]
+    text = "".join(f"   {a:<50}  {b:<50} {c:8d} {d:16d}\n" for a, b, c, d in rows)
+    found = layout.parse(f"1. the first run:\n\n   ```\n{text}   ```\n").rows
+    assert [plain(r) for r in found] == [[[a, b, str(c)], d] for a, b, c, d in rows]
+
+
+def test_rows_of_a_format_with_a_wide_column() -> None:
+    text = "   Top files (bytes):\n      PATHNAME                  BYTES\n"
+    text += "".join(f"      {path:<64} {n}\n" for path, n in (("/mail/a b", 4096), ("/mail/index", 2842624)))
+    assert [plain(r) for r in layout.parse(text).rows] == [[["/mail/a b"], 4096], [["/mail/index"], 2842624]]
