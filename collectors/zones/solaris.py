@@ -7,7 +7,8 @@ Each tool streams on its own and the lines come mixed; each line tells by its sh
 * prstat(1M): ZONEID NPROC SWAP RSS MEMORY TIME CPU ZONE, closed by "Total:" (prstat.c). CPU is the share of all
   CPUs; SIZE stood for SWAP before Solaris 10 8/07; with -L, NLWP for NPROC. Tables of processes, users, tasks and
   projects have headings of their own and are passed over.
-* rcapstat(1M): id zone nproc vm rss cap at avgat pg avgpg; pg is what was paged out since its last report.
+* rcapstat(1M): id zone nproc vm rss cap at avgat pg avgpg, since Solaris 11.3 with a column more (cappd: the headings
+  tell where); pg is what was paged out since its last report.
 * zoneadm(1M): id:name:state:path:uuid:brand:ip-type[:debugid], closed by our own line "zones. N".
 * /etc/zones/*.xml and prctl(1): caps and shares, for what no kstat tells.
 
@@ -46,6 +47,7 @@ HEADINGS = {
 """First word of a heading of prstat's tables. Rows of others look like zones': projects have ids and percentages."""
 STALE = 6
 """prstat's numbers are dropped when this many kstat reports have passed since."""
+RCAPSTAT = ["id", "zone", "nproc", "vm", "rss", "cap", "at", "avgat", "pg", "avgpg"]
 RCAP_EVERY = 5
 """Interval of rcapstat, seconds: rcapd itself samples every 5 s."""
 WITHOUT_KSTAT = 3
@@ -142,7 +144,7 @@ class Zones:
         self._alone = 0
         self._patience = PATIENCE
         self._rcap: dict[int, Rcap] = {}
-        self._rcap_zones = True
+        self._rcap_names = RCAPSTAT
 
     @property
     def states(self) -> States:
@@ -214,10 +216,10 @@ class Zones:
             self._prstat_row(line, words)
         elif first == "rcapd":
             self._rcap = {}
-        elif first == "id" and n == 10:
-            self._rcap_zones = words[1] == "zone"
-        elif n == 10 and NUMBER.match(first) and SIZE.match(words[5]) and SIZE.match(words[9]):
-            if self._rcap_zones:
+        elif first == "id" and {"rss", "cap", "pg"} <= set(words):
+            self._rcap_names = words
+        elif n == len(self._rcap_names) and NUMBER.match(first) and SIZE.match(words[-1]) and SIZE.match(words[-2]):
+            if "zone" in self._rcap_names:
                 self._rcap_row(line, words)
         elif line.startswith(("physical memory utilization", "cap enforcement threshold")) or _process(words):
             pass  # rcapstat -g, and the processes of prstat's upper half
@@ -252,11 +254,14 @@ class Zones:
             raise self._bad(line, f"no end of the table after {MOST_LINES} zones")
 
     def _rcap_row(self, line: str, words: list[str]) -> None:
-        word = words[4]
+        cells = dict(zip(self._rcap_names, words, strict=True))
+        word = cells["rss"]
         try:
             rss = size(word)
-            word = words[8]
-            self._rcap[int(words[0])] = Rcap(rss, size(words[5]), size(word) / RCAP_EVERY)
+            word = cells["cap"]
+            cap = size(word)
+            word = cells["pg"]
+            self._rcap[int(words[0])] = Rcap(rss, cap, size(word) / RCAP_EVERY)
         except ValueError as e:
             raise self._bad(line, f"rcapstat: {e}", word) from e
         if len(self._rcap) > MOST_LINES:

@@ -33,6 +33,8 @@ PRCTL_COUNT = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,3})?)([KMGTPE]?)(B?)$")
 XML = re.compile(r"<(zone|rctl-value|rctl|mcap)(?=[ />])(.*)")
 ATTRIBUTE = re.compile(r'(\w[\w-]*)="([^"]*)"')
 RCTLS = {"zone.cpu-shares": ("shares", 1.0), "zone.cpu-cap": ("cpu_cap", 0.01), "zone.max-swap": ("swap_cap", 1.0)}
+RCTLS["zone.max-physical-memory"] = "rss_cap", 1.0
+"""SmartOS's kernel caps memory itself, and so has a control of it."""
 
 
 def size(text: str) -> float:

@@ -218,6 +218,18 @@ def test_rcapstat_beside_prstat_with_and_without_a_head() -> None:
     assert figures(listing + head + row + kstat, zone, "rss", variant="prstat+caps") == (478 * M,)
 
 
+@pytest.mark.parametrize(
+    ("head", "row"),
+    [
+        ("id zone  cappd nproc vm rss cap at avgat pg avgpg", "5 web    yes     - 92M 36M  1G 8M   8M 5M   5M"),
+        ("id cappd zone  nproc vm rss cap at avgat pg avgpg", "5 no     web     7 92M 36M  1G 0K   0K 5M   0K"),
+    ],
+)
+def test_rcapstat_with_a_column_more(head: str, row: str) -> None:
+    table = f"     5       11   92M   40M   0.9%   0:00:18 6.7% web\n{TOTAL}\n"
+    assert figures(f"{head}\n {row}\n{table}", "web", "rss_cap", "pagedout") == (G, M)
+
+
 def test_rcapstat_of_projects_is_no_zones() -> None:
     head = "    id project         nproc    vm   rss   cap    at avgat    pg avgpg\n"
     text = (
@@ -254,6 +266,18 @@ def test_prctl_of_a_zone_with_a_long_name_and_indented() -> None:
         f"     9       11   92M   36M   0.9%   0:00:18 6.7% {name[:27]}*\n{TOTAL}\n"
     )
     assert figures(text, name, "cpu_cap", "zone_id") == (2.5, 9)
+
+
+def test_smartos_caps_memory_with_a_control() -> None:
+    table = f"     9       11   92M   36M   0.9%   0:00:18 6.7% web\n{TOTAL}\n"
+    told = "zone: 9: web\nzone.max-physical-memory usage 36MB - - -\nzone.max-physical-memory privileged 512MB - deny -\n"
+    assert figures(told + table, "web", "rss_cap") == (512 * M,)
+    xml = (
+        '<zone name="web" zonepath="/zones/web" autoboot="false" brand="joyent-minimal">\n'
+        '<rctl name="zone.max-physical-memory">\n'
+        '<rctl-value priv="privileged" limit="1073741824" action="deny"/>\n'
+    )
+    assert figures(xml + table, "web", "rss_cap") == (G,)
 
 
 def test_zoneadm_escapes_colons_and_pads_a_field() -> None:
