@@ -270,7 +270,7 @@ def test_prctl_of_a_zone_with_a_long_name_and_indented() -> None:
 
 def test_smartos_caps_memory_with_a_control() -> None:
     table = f"     9       11   92M   36M   0.9%   0:00:18 6.7% web\n{TOTAL}\n"
-    told = "zone: 9: web\nzone.max-physical-memory usage 36MB - - -\nzone.max-physical-memory privileged 512MB - deny -\n"
+    told = "zone: 9: web\nzone.max-physical-memory usage 36MB\nzone.max-physical-memory privileged 512MB - deny -\n"
     assert figures(told + table, "web", "rss_cap") == (512 * M,)
     xml = (
         '<zone name="web" zonepath="/zones/web" autoboot="false" brand="joyent-minimal">\n'
