@@ -215,7 +215,11 @@ class Live:
             self._add_facts(to_pandas(table))
             return
         # A row of requests names all its hosts at once.
-        newest = table.slice(0, 0 if name == "requests" else None).group_by("host").aggregate([("time", "max")])
+        newest = (
+            table.slice(0, 0 if name == "requests" else None)
+            .group_by("host", use_threads=False)
+            .aggregate([("time", "max")])
+        )
         for host, at in zip(newest["host"].to_pylist(), newest["time_max"].to_pylist(), strict=True):
             t = at.timestamp()
             state = self.hosts.setdefault(host, Host(host))

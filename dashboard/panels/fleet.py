@@ -27,6 +27,9 @@ log = structlog.get_logger()
 
 SPAN, STEP = 900.0, 15.0
 """The curves and the p95 marks of a row speak of so many seconds before the page's instant, in buckets of STEP."""
+LATE, WHOLE = 60.0, 300.0
+"""Live curves are continued by measuring what is newer than LATE seconds before the last time, and made anew every
+WHOLE seconds: all columns of six hosts cost a second of CPU while the ring does not reach back so far."""
 LEAST_IO = float(1 << 20)
 """Full scale of an I/O curve is at least 1 MiB/s, so that an idle host's curve is flat."""
 LATENCY = (1e-3, 1.0)
@@ -40,9 +43,11 @@ _ZONE = ("cpu", "cpu_cap", "cpu_waiting", "rss", "rss_cap")
 
 @dataclass(slots=True)
 class _Past:
-    """What a row shows beside its newest values: curves and p95, made anew every few seconds."""
+    """What a row shows beside its newest values: curves over `grid` and p95, as of `made`; all columns of `whole`."""
 
     made: float = 0.0
+    whole: float = 0.0
+    grid: Grid = field(default_factory=lambda: Grid(0.0, STEP, 0))
     io: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)
     p99: dict[str, tuple[Floats, bool]] = field(default_factory=dict)
     p95: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)
@@ -98,7 +103,10 @@ def _past(live: Live, at: float | None) -> _Past:
 
 def _renew(live: Live) -> None:
     try:
-        _pasts[live] = {None: _curves(live, None)}
+        now = live.clock()
+        old = _pasts.get(live, {}).get(None)
+        known = old is not None and old.made <= now < old.whole + WHOLE
+        _pasts[live] = {None: _continued(live, old, now) if old and known else _curves(live, None)}
     except Exception:
         log.exception("curves of the fleet failed")
     finally:
@@ -109,7 +117,41 @@ def _curves(live: Live, at: float | None) -> _Past:
     now = live.clock()
     end = now if at is None else at
     grid = Grid.over(end - SPAN, end, STEP)
-    past = _Past(now)
+    past = _Past(now, now, grid)
+    _measure(live, past, grid)
+    past.p95 = _p95(live, grid)
+    return past
+
+
+def _continued(live: Live, old: _Past, now: float) -> _Past:
+    """`old` up to `now`."""
+    grid = Grid.over(now - SPAN, now, STEP)
+    tail = _Past(now)
+    start = max(grid.start, (old.made - LATE) // STEP * STEP)
+    newest = round((grid.end - start) / STEP)
+    _measure(live, tail, Grid(start, STEP, newest))
+    moved = round((grid.start - old.grid.start) / STEP)
+
+    def joined(before: Floats | None, new: Floats | None) -> Floats:
+        out = np.full(grid.n, np.nan, np.float32)
+        if before is not None:
+            kept = before[moved : moved + grid.n]
+            out[: len(kept)] = kept
+        out[-newest:] = np.nan if new is None else new
+        return out
+
+    past = _Past(now, old.whole, grid, p95=_p95(live, grid))
+    for host in old.io.keys() | tail.io.keys():
+        (reads, writes), (newer_reads, newer_writes) = (p.io.get(host, (None, None)) for p in (old, tail))
+        past.io[host] = joined(reads, newer_reads), joined(writes, newer_writes)
+    for host in old.p99.keys() | tail.p99.keys():
+        new, slow = tail.p99.get(host, (None, False))
+        past.p99[host] = joined(old.p99.get(host, (None, False))[0], new), slow
+    return past
+
+
+def _measure(live: Live, past: _Past, grid: Grid) -> None:
+    """The curves of every host over `grid`."""
     pools = _window(live, "zpool_iostat", grid, {"vdev": [""]}, IO)
     for host, rows in pools.groupby("host"):
         past.io[str(host)] = (one(rows, "read_bytes", grid), one(rows, "write_bytes", grid))
@@ -117,8 +159,6 @@ def _curves(live: Live, at: float | None) -> _Past:
     hosts = {h for f in disks.values() if len(f) for h in f["host"].unique()}
     for host in hosts:
         past.p99[str(host)] = worst_p99({t: f[f["host"] == host] if len(f) else f for t, f in disks.items()}, grid)
-    past.p95 = _p95(live, grid)
-    return past
 
 
 def _p95(live: Live, grid: Grid) -> dict[tuple[str, str], dict[str, float]]:
