@@ -14,7 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from dashboard import pages, panels
+from dashboard import panels
 from dashboard.panels.data import decode
 from dashboard.push import hosts_shown, parse_watch
 from frames.store import Writer
@@ -54,7 +54,7 @@ def index(page: Page, panel: str, series: str) -> int:
 
 def test_the_newest_sample_is_of_the_hosts_that_a_page_is_about() -> None:
     """Else the page of a silent host says that its newest sample is of now."""
-    pages.load()
+    panels.load()
     of = {"panel": "arc", "query": {"host": "ms2"}}
     two = {"panel": "pair_io", "query": {"host": ["ma1", "ms1"]}}
     every = {"view": "fleet", "query": {}}
