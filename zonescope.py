@@ -175,7 +175,7 @@ def replay(
     now: Annotated[bool, typer.Option("--now", help="move all times to the present; with --speed 1, live")] = False,
 ) -> None:
     """Play what `record = true` kept into a history, through the same parsers (docs/recording.md)."""
-    from collectors.replay import OverlapError, Player, RecordingError
+    from collectors.replay import OverlapError, Player, RecordingError, iso
     from collectors.sources import load
     from frames.store import SpoolError, Store, StoreError, Writer
 
@@ -188,7 +188,12 @@ def replay(
             player.refuse_overlap(held)
         with Writer(store) as writer:
             played = player.play(writer, stop)
-            writer.commit()
+            if played.rest is None:
+                writer.commit()
+            elif now:
+                typer.echo("stopped", err=True)
+            else:
+                typer.echo(f"stopped; to go on: the same command with --at {iso(played.rest)}", err=True)
     except (RecordingError, OverlapError, StoreError, SpoolError) as e:
         typer.echo(f"zonescope: {e}", err=True)
         raise typer.Exit(1) from None
@@ -205,6 +210,8 @@ def replay(
     if played.lost:
         typer.echo(f"  {played.lost} lines had not been recorded")
     typer.echo(f"to look at it: zonescope serve --store {store}")
+    if played.rest is not None:
+        raise typer.Exit(130)
 
 
 @app.command()

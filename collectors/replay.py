@@ -12,8 +12,9 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
-from itertools import chain
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -37,10 +38,14 @@ LONGEST = 16_000_000
 READ = 1 << 20
 BEAT = 0.25
 GATHER = 10.0
-"""Played seconds in one append at full speed."""
+"""Played seconds in one append, at most."""
 GATHER_LINES = 200_000
 """Lines in one append, at whatever times they say they came."""
 COMPLAINTS = 20
+HOLE = 60.0
+"""Seconds without a record, after which a pace goes on at once: nobody recorded, or a clock was stepped."""
+BOTH = 5.0
+"""Seconds for which two recordings of a host may overlap: two collectors' rows would count double."""
 
 At = Annotated[float, Field(ge=0, le=2**33, allow_inf_nan=False)]
 Run = Annotated[int, Field(ge=0, le=2**53)]
@@ -53,6 +58,11 @@ class RecordingError(ValueError):
     def __init__(self, file: Path, line: int, why: str) -> None:
         self.file, self.line, self.why = file, line, why
         super().__init__(f"{file}:{line}: {why}" if line else f"{file}: {why}")
+
+
+def iso(at: float) -> str:
+    """As `--at` takes it: 2026-11-23T21:30:05."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class OverlapError(ValueError):
@@ -124,10 +134,11 @@ _READ: TypeAdapter[AnyRecord] = TypeAdapter(Annotated[AnyRecord, Field(discrimin
 
 @dataclass(slots=True)
 class _File:
-    """A recording that has been read through once."""
+    """A recording that has been read through once. `first` and `last`: the earliest and latest time in it."""
 
     path: Path
     head: Head
+    first: float
     last: float
     torn: bool
 
@@ -158,6 +169,8 @@ class Played:
     complaints: list[str] = field(default_factory=list)
     """The first parse errors, with file and line."""
     torn: list[Path] = field(default_factory=list)
+    rest: float | None = None
+    """Where it was stopped: the second that has not been played, as recorded."""
 
 
 # -- reading -----------------------------------------------------------------------------------------------
@@ -288,22 +301,44 @@ def _survey(paths: list[Path], sources: Mapping[str, Source], only: set[str]) ->
     files = []
     for path in paths:
         torn: list[Path] = []
-        head, last = None, 0.0
+        head, first, last = None, inf, 0.0
         try:
             for _, record in records(path, sources, torn):
                 if isinstance(record, Head):
                     head = record
                     if only and head.host not in only:
                         break
-                last = max(last, record.at)
+                first, last = min(first, record.at), max(last, record.at)
         except RecordingError:
             if torn and head is None and len(paths) > 1:  # killed in its first write: it holds nothing
                 log.warning("torn in its first record, left out", file=str(path))
                 continue
             raise
         if head and not (only and head.host not in only):
-            files.append(_File(path, head, last, bool(torn)))
-    return files
+            files.append(_File(path, head, first, last, bool(torn)))
+    return _once(files)
+
+
+def _once(files: list[_File]) -> list[_File]:
+    """Each file of a recording once: of copies the longest. Raises RecordingError where two collectors recorded a
+    host at one time."""
+    found: dict[tuple[str, float, int], _File] = {}
+    for file in sorted(files, key=lambda f: f.last, reverse=True):
+        kept = found.setdefault((file.head.host, file.head.collector, file.head.file), file)
+        if kept is not file:
+            log.warning("a copy of another file, left out", file=str(file.path), other=str(kept.path))
+    spans: dict[tuple[str, float], tuple[float, float, _File]] = {}
+    for (host, collector, _), file in found.items():
+        first, last, named = spans.get((host, collector), (inf, -inf, file))
+        spans[host, collector] = min(first, file.first), max(last, file.last), named
+    newest: dict[str, tuple[float, _File]] = {}
+    for (host, _), (first, last, file) in sorted(spans.items(), key=lambda s: s[1][0]):
+        until, other = newest.get(host, (-inf, file))
+        if first < until - BOTH:
+            why = f"two collectors recorded {host} at {iso(first)}, this and that of {other.path}: play one of them"
+            raise RecordingError(file.path, 1, why)
+        newest[host] = max((until, other), (last, file), key=lambda n: n[0])
+    return [file for file in files if file in found.values()]
 
 
 # -- playing -----------------------------------------------------------------------------------------------
@@ -335,7 +370,7 @@ class Player:
             raise RecordingError(found[-1], 0, f"neither this nor another of the files is of host {missing[0]!r}")
         if not self.files:
             raise RecordingError(found[-1], 0, "neither this nor another of the files holds anything")
-        first = min(f.head.at for f in self.files)
+        first = min(f.first for f in self.files)
         last = max(f.last for f in self.files)
         self._from = max(first, at) if at is not None else first
         if self._from > last:
@@ -362,47 +397,66 @@ class Player:
                 "links", self.played.first, self.played.last + 1, points=1, where={"host": [host]}, columns=["state"]
             )
             if len(held):
-                raise OverlapError(f"the history already holds {host} at that time; name another folder")
+                raise OverlapError(
+                    f"the history already holds {host} at that time; name another folder{self._rest(store)}"
+                )
+
+    def _rest(self, store: Store) -> str:
+        """How to go on with what was stopped: after the newest second that the history has of these hosts."""
+        until = store.latest("links", at=self.played.last, within=self.played.last - self.played.first + 1)
+        until = until[until["host"].isin(self.played.hosts)]
+        after = until["time"].max().timestamp() + 1 if len(until) and not self.shift else inf
+        return f", or go on with --at {iso(after)}" if after <= self.played.last else ""
 
     def play(self, sink: Sink, stop: threading.Event | None = None) -> Played:
         """Append everything to `sink`, until the end or `stop`."""
         stop = stop or threading.Event()
-        began = time.monotonic()
-        beat = BEAT * self._speed if self._speed else GATHER
+        due, before = time.monotonic(), self._from
+        beat = min(BEAT * self._speed, GATHER) if self._speed else GATHER
         current: int | None = None
         second = lines = 0
         for at, host, file, number, record in heapq.merge(*self._sessions(), key=lambda r: r[0]):
-            if at >= self._from:
-                bucket = int(at / beat)
-                if bucket != current:
-                    current = bucket
-                    self._append(sink, second)
-                    if self._speed:
-                        stop.wait(max(0.0, began + (at - self._from) / self._speed - time.monotonic()))
-                    if stop.is_set():
-                        self.played.last = second
-                        break
-                if int(at + self.shift) != second:
-                    second = int(at + self.shift)
-                    self._link_rows(second)
-            self._take(host, file, number, record)
+            if at >= self._from and int(at / beat) != current:
+                current = int(at / beat)
+                self._append(sink, second)
+                if self._speed:
+                    step, before = at - before, at
+                    # Moved to now, a hole must stay one: what follows would be ahead of the present.
+                    due += max(0.0, step) / self._speed if step < HOLE or self.shift else 0.0
+                    stop.wait(max(0.0, due - time.monotonic()))
+            now = int(at + self.shift)
+            if now != second and stop.is_set():  # whole seconds, so that another playing can go on from there
+                self.played.rest = max(float(int(at)), self._from)
+                self.played.last = float(second) if second else self.played.first
+                break
+            if now != second and at >= self._from:
+                second = now
+                self._link_rows(second)
+            if record is None:
+                self._live[host] = {key for key in self._live.get(host, ()) if key[1] != file.head.collector}
+            else:
+                self._take(host, file, number, record)
             if self.played.lines - lines >= GATHER_LINES:
                 lines = self.played.lines
                 self._append(sink, second)
         self._append(sink, second)
         return self.played
 
-    def _sessions(self) -> list[Iterator[tuple[float, str, _File, int, AnyRecord]]]:
-        """The records of each run of a collector on each host, one file after the other."""
+    def _sessions(self) -> list[Iterator[tuple[float, str, _File, int, AnyRecord | None]]]:
+        """The records of each run of a collector on each host, one file after the other; None at its end."""
         grouped: dict[tuple[str, float], list[_File]] = {}
         for file in sorted(self.files, key=lambda f: (f.head.collector, f.head.file)):
             grouped.setdefault((file.head.host, file.head.collector), []).append(file)
 
-        def each(file: _File) -> Iterator[tuple[float, str, _File, int, AnyRecord]]:
-            for number, record in records(file.path, self._sources, []):
-                yield record.at, file.head.host, file, number, record
+        def each(files: list[_File]) -> Iterator[tuple[float, str, _File, int, AnyRecord | None]]:
+            at = 0.0
+            for file in files:
+                for number, record in records(file.path, self._sources, []):
+                    at = record.at
+                    yield at, file.head.host, file, number, record
+            yield at, file.head.host, file, 0, None
 
-        return [chain.from_iterable(map(each, files)) for files in grouped.values()]
+        return [each(files) for files in grouped.values()]
 
     def _take(self, host: str, file: _File, number: int, record: AnyRecord) -> None:
         if isinstance(record, Head):

@@ -221,7 +221,7 @@ def test_times_move_to_now_and_the_pace_is_kept(tmp_path):
 
 
 def test_stop_ends_a_playing(tmp_path):
-    path = write(tmp_path / "a.jsonl.gz", HEAD, START, out(1, "begin 1", "end"), out(5000, "begin 2", "end"))
+    path = write(tmp_path / "a.jsonl.gz", HEAD, START, out(1, "begin 1", "end"), out(50, "begin 2", "end"))
     store, stop = Memory(), threading.Event()
     player = Player([path], SOURCES, speed=1.0)
     thread = threading.Thread(target=lambda: player.play(store, stop))
@@ -231,7 +231,109 @@ def test_stop_ends_a_playing(tmp_path):
     thread.join(5)
     assert not thread.is_alive()
     assert loads(store) == [(1, 1)]
-    assert player.played.last == AT + 1
+    assert (player.played.last, player.played.rest) == (AT + 1, AT + 50)
+
+
+class Impatient(Memory):
+    """Whoever plays into it presses Ctrl-C when it has `most` rows."""
+
+    def __init__(self, stop: threading.Event, most: int) -> None:
+        super().__init__()
+        self.stop, self.most = stop, most
+
+    def append(self, second, frames):
+        if len(self.rows("host_load")) + len(frames.get("host_load", ())) > self.most:
+            self.stop.set()
+        return super().append(second, frames)
+
+
+@pytest.mark.parametrize("speed", [None, 2000.0])
+def test_what_was_stopped_goes_on_where_it_stopped(tmp_path, speed):
+    """Reports that straddle the seconds: what one half has, the other has not, and together they are all."""
+    records = [out(i / 2 + 0.2, "end", f"begin {i}") for i in range(1, 400)]
+    path = write(tmp_path / "a.jsonl.gz", HEAD, START, out(0, "begin 0"), *records)
+    whole, _ = play(path)
+    stop = threading.Event()
+    first = Impatient(stop, 100)
+    played = Player([path], SOURCES, speed=speed).play(first, stop)
+    assert 90 <= len(loads(first)) < 130, "no more than ten seconds are gathered"
+    assert played.rest == int(played.last) + 1
+    then, rest = play(path, at=played.rest)
+    assert loads(first) + loads(then) == loads(whole)
+    assert [row["time"] for s in (first, then) for row in s.rows("links")] == [r["time"] for r in whole.rows("links")]
+    assert rest.rest is None
+
+
+def test_a_stop_before_the_first_row_plays_nothing(tmp_path):
+    path = write(tmp_path / "a.jsonl.gz", HEAD, START, out(1, "begin 1", "end"))
+    store, stop = Memory(), threading.Event()
+    stop.set()
+    played = Player([path], SOURCES).play(store, stop)
+    assert (store.frames, played.rest, played.last) == ([], AT, AT)
+
+
+# -- clocks, holes, several of one host --------------------------------------------------------------------
+
+
+def test_a_clock_that_was_stepped_costs_no_second(tmp_path):
+    """The collector's clock: an hour back in the middle, then half a day on. Everything plays, in its order."""
+    steps = [(0, 30), (-3600, 30), (43_200, 30)]
+    times = [base + i for base, n in steps for i in range(n)]
+    records = [out(t + 0.1, f"begin {n}", "end") for n, t in enumerate(times)]
+    path = write(tmp_path / "a.jsonl.gz", HEAD, START, *records)
+    began = time.monotonic()
+    for speed in (None, 100.0):
+        store, played = play(path, speed=speed)
+        got = loads(store)
+        assert [n for _, n in got] == [n for n in range(90) if n not in (30, 31)], "two until the new time is believed"
+        assert [t for t, _ in got] == [times[int(n)] for _, n in got]
+        assert [played.first - AT, played.last - AT] == pytest.approx([-3599.9, 43_229.1])
+    assert time.monotonic() - began < 20, "nobody waits for half a day"
+
+
+def test_a_clock_stepped_back_goes_into_a_real_history(tmp_path):
+    times = [*range(3600, 3660), *range(60)]
+    path = write(tmp_path / "a.jsonl.gz", HEAD, START, *(out(t, f"begin {t}", "end") for t in times))
+    with Writer(tmp_path / "history") as writer:
+        Player([path], SOURCES).play(writer)
+        writer.commit()
+    with Store(tmp_path / "history") as store:
+        held = store.window("host_load", AT - 10, AT + 4000)
+        assert len(held) == 118
+        assert held["load_1"].tolist() == [*range(2, 60), *range(3600, 3660)]
+        assert store.span() == (AT, AT + 3659)
+
+
+def test_a_copy_of_a_file_plays_once_and_the_longer_one(tmp_path):
+    records = [out(i, f"begin {i}", "end") for i in range(1, 7)]
+    write(tmp_path / "z.jsonl.gz", HEAD, START, *records)
+    write(tmp_path / "a.jsonl.gz", HEAD, START, *records[:3])
+    (tmp_path / "z (2).jsonl.gz").write_bytes((tmp_path / "z.jsonl.gz").read_bytes())
+    store, played = play(tmp_path)
+    assert loads(store) == [(i, i) for i in range(1, 7)]
+    assert played.files == 1
+
+
+def test_two_collectors_that_recorded_one_host_at_once_are_refused(tmp_path):
+    records = [out(i, f"begin {i}", "end") for i in range(1, 60)]
+    write(tmp_path / "a.jsonl.gz", HEAD, START, *records)
+    other = {**HEAD, "collector": AT + 20, "at": AT + 20}
+    write(tmp_path / "b.jsonl.gz", other, {**START, "at": AT + 20}, *records[20:])
+    write(tmp_path / "c.jsonl.gz", {**other, "host": "ma2"}, {**START, "at": AT + 20}, *records[20:])
+    with pytest.raises(RecordingError, match=r"b\.jsonl\.gz:1: two collectors recorded ms2 at 2026-11-2.*a\.jsonl\.gz"):
+        Player([tmp_path], SOURCES)
+    assert play(tmp_path, hosts=["ma2"])[1].hosts == ["ma2"]
+
+
+def test_a_collector_that_was_killed_leaves_its_hosts_down(tmp_path):
+    write(tmp_path / "a.jsonl.gz", HEAD, START, *(out(i, f"begin {i}", "end") for i in range(1, 10)))
+    later = {**HEAD, "host": "ma2", "collector": AT + 5}
+    write(tmp_path / "b.jsonl.gz", later, START, *(out(i, f"begin {i}", "end") for i in range(5, 30)))
+    links = [
+        (row["time"].timestamp() - AT, row["state"]) for row in play(tmp_path)[0].rows("links") if row["host"] == "ms2"
+    ]
+    assert [t for t, state in links if state == "up"] == list(range(1, 10))
+    assert [t for t, state in links if state == "down"] == list(range(10, 30))
 
 
 def test_a_history_that_has_the_time_already_is_left_alone(tmp_path):
@@ -244,8 +346,18 @@ def test_a_history_that_has_the_time_already_is_left_alone(tmp_path):
         writer.commit()
     with Store(tmp_path / "history") as store:
         assert len(store.window("host_load", AT - 1, AT + 10)) == 5
-        with pytest.raises(OverlapError, match="ms2"):
+        with pytest.raises(OverlapError, match=r"holds ms2 at that time; name another folder$"):
             Player([path], SOURCES).refuse_overlap(store)
+    longer = write(tmp_path / "b.jsonl.gz", HEAD, START, *(out(i + 0.1, f"begin {i}", "end") for i in range(9)))
+    with Store(tmp_path / "history") as store:
+        with pytest.raises(OverlapError, match=r"another folder, or go on with --at 2026-11-23T16:00:05$"):
+            Player([longer], SOURCES).refuse_overlap(store)
+        player = Player([longer], SOURCES, at=zonescope._time("2026-11-23T16:00:05"))
+        player.refuse_overlap(store)
+    with Writer(tmp_path / "history") as writer:
+        player.play(writer)
+    with Store(tmp_path / "history") as store:
+        assert store.window("host_load", AT - 1, AT + 10)["load_1"].tolist() == list(range(9))
 
 
 @pytest.fixture
