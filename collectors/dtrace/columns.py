@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass
 
 STRING = 52
+_PADDING = " " * 8
 _MOST = 16_384
 """Longest line that is cut, in characters."""
 _INT = re.compile(r" *(-?\d{1,20})(?= |$)")
@@ -58,10 +59,17 @@ def weigh(text: str, *, trimmed: bool = False) -> tuple[int, list[str]] | None:
         return None
     odd = cut.odd
     while cut.key is not None:
-        keys.append(cut.key)
+        keys += unshifted(cut.key)
         cut = cut.next
         assert cut is not None
     return odd, keys
+
+
+def unshifted(key: str) -> list[str]:
+    """The keys in `key`: what overflows a column and has padding within it is several that somebody has shifted."""
+    if len(key) <= STRING - 2 or _PADDING not in key:
+        return [key]
+    return [part.strip(" ") for part in key.split("  ") if part.strip(" ")]
 
 
 def _best(text: str, at: int, best: list[_Cut | None], nearest: list[int], trimmed: bool) -> _Cut | None:

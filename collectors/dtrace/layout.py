@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from collectors.dtrace import blocks, structured
-from collectors.dtrace.columns import STRING, packed, split, weigh
+from collectors.dtrace.columns import STRING, packed, split, unshifted, weigh
 from collectors.dtrace.drops import drops, fault
 from collectors.dtrace.formats import Format
 from frames.schemas import SCHEMAS
@@ -56,12 +56,13 @@ _DUMP_ROW = re.compile(r" {5} *([0-9a-f]+):((?: [0-9a-f]{2}){1,16}) {2,50}.{1,16
 _TAIL = re.compile(r"-?\d{1,20}$")
 _BARE = re.compile(r" +(-?\d{1,20}) *")
 _NOISE = re.compile(
-    r"\S*\^C|(?:\[[^\]]{1,80}\]|[A-Za-z][\w.@:~/-]{0,80})?[#$%](?: .*)?|> .*|.*[})\]] *['\"]"
-    r"|`{3}.*|~{3}.*|\[?\.\.\.\]?|</?(?:pre|code|tt|p|br|div|blockquote)\b[^<>]*>"
+    r"\S*\^C|(?:\[[^\]]{1,80}\]|[A-Za-z][\w.@:~/-]{0,80}(?: [\w.~/-]{1,40})?)?[#$%](?: .*)?|> .*|.*[})\]] *['\"]"
+    r"|`{3}.*|~{3}.*|\{%.*%\}|[A-Z]:\\[^<>|]*>.*|\[?\.\.\.\]?|</?(?:pre|code|tt|p|br|div|blockquote)\b[^<>]*>"
     r"|\d{1,3} {1,6}\d{1,6} +[^\s:]*:[^\s:]+(?: .*)?"
 )
 """Of a session or a page around an output, never a key: an interrupt, a prompt and what was typed, a fence, a probe
 that fired."""
+_SESSION = re.compile(r"dtrace: |\^C| *value {1,64}-+ Dist| *(?:CPU +ID +)FUNCTION:NAME")
 _PROSE = re.compile(r"[a-z]+(?: [\w(),.'-]+){2,}:?")
 _NEWLINES = 8
 """Lines that a string key may span."""
@@ -149,7 +150,8 @@ class _Item:
 
 class _Reader:
     def __init__(self, text: str, values: int, formats: Sequence[str]) -> None:
-        self.lines = _unindented([line.removesuffix("\r") for line in text.split("\n")])
+        lines = [line.removesuffix("\r") for line in text.split("\n")]
+        self.lines = _unindented(lines if formats else _untabbed(lines))
         self.formats = [Format(f) for f in formats]
         self.whole = "\n".join(self.lines) if formats else ""
         self.offset = 0
@@ -220,8 +222,8 @@ class _Reader:
     # -- lines ---------------------------------------------------------------------------------------------
 
     def _line(self, line: str) -> None:
-        if line.startswith("dtrace: "):
-            self.answer.said(line)
+        if line.startswith("dtrace: ") or (line.lstrip(" ").startswith("dtrace: ") and not _full(line)):
+            self.answer.said(line.strip())
             return
         if not line.strip() and len(line) < STRING:
             if self.above and self.above[-1].kind == "blank":
@@ -287,11 +289,11 @@ class _Reader:
         return _indent(following) != _indent(line) and not _BARE.fullmatch(following)
 
     def _is_frame(self, line: str, number: bool) -> bool:
-        if line.endswith("  ") and _full(line):
+        if number or (line.endswith("  ") and _full(line)):
             return False  # padded, as string keys are and frames are not
         if _FRAME.fullmatch(line):
             return True
-        if number or not line.startswith(" ") or not line.strip():
+        if not line.startswith(" ") or not line.strip():
             return False
         # An address or a symbol without a module, at dtrace's own indent or that of the frame above; or more lines
         # of what a ustack helper has to say.
@@ -358,10 +360,13 @@ class _Reader:
     def _own(self, head: str) -> list[str] | None:
         """All keys of the row whose line begins with `head`; None where it is none."""
         found = weigh(head)
-        if (found is None or found[0] > 2) and head.startswith("  ") and not _full(self.lines[self.at]):
+        if (found is None or found[0] > 2) and head.startswith("  ") and not self._keys_only():
             found = min((way for way in (found, _reflowed(head)) if way), key=lambda way: way[0], default=None)
-            if found is None and "  " not in head.strip() and head.endswith(" "):
-                found = 0, [head.strip()]  # one text, padded by a format of the script's own
+            texts = unshifted(head.strip())
+            if found is None and head.endswith(" ") and not any("  " in key for key in texts):
+                found = 0, texts  # that a format of the script's own has padded
+        elif found is None and (_FRAME.fullmatch(head) or (_indent(head) == 1 and not _full(self.lines[self.at]))):
+            found = (0, [head.strip()]) if _FRAME.fullmatch(head) else weigh(" " + head, trimmed=True)
         own = found[1] if found else None
         if own is None or (head and not head.strip() and len(head) % STRING):
             joined = self._with_newlines(head)
@@ -371,6 +376,11 @@ class _Reader:
         if self.above and self.above[-1].block:
             return self._blocks(own)
         return self._with_empty_stack(own)
+
+    def _keys_only(self) -> bool:
+        """Whether this line may be all keys, whose stack is empty: columns to its end, and a bare value follows."""
+        following = next((line for line in self.lines[self.at + 1 : self.at + 5] if line.strip()), "")
+        return _BARE.fullmatch(following) is not None and _full(self.lines[self.at])
 
     def _blocks(self, after: list[str]) -> list[str]:
         """All keys of a row with the stack (or dump) right above: `[keys] stack [keys] stack … after`."""
@@ -450,7 +460,7 @@ class _Reader:
                 if got and (sure or any("\n" in k for k in got[1])):
                     del self.above[-n:]
                     return got[1] if not any(k.endswith(" =") for k in got[1]) else [line.strip()]
-        return [self.above.pop().text.strip()]
+        return unshifted(self.above.pop().text.strip())
 
     def _discard(self, items: list[_Item] | None = None) -> None:
         """What turned out to be no key is text."""
@@ -546,6 +556,14 @@ class _Reader:
 
 def _indent(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
+
+
+def _untabbed(lines: list[str]) -> list[str]:
+    """`lines` without the tabs by which somebody indented a whole session, as its own lines show."""
+    for line in lines:
+        if line.startswith("\t") and _SESSION.match(line.lstrip("\t")):
+            return [line.lstrip("\t") for line in lines]
+    return lines
 
 
 def _unindented(lines: list[str]) -> list[str]:

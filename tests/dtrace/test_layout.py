@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pytest
@@ -262,8 +263,8 @@ def test_stderr_marks_the_frame() -> None:
     assert list(answer.frame("q", "h", 0.0)["drops"]) == [5.0]
 
 
-@pytest.mark.parametrize("indent", [1, 3, 4, 8])
-def test_a_text_that_was_indented(indent: int) -> None:
+@pytest.mark.parametrize("blanks", [1, 3, 4, 8])
+def test_a_text_that_was_indented(blanks: int) -> None:
     texts = [
         "\n  imapd                                             \n              genunix`read+0x1\n                3\n"
         "  nfsd                                              \n              unix`x\n            12345\n",
@@ -276,7 +277,7 @@ def test_a_text_that_was_indented(indent: int) -> None:
         "                                                        2\n",
     ]
     for text in texts:
-        moved = "".join(" " * indent + line if line.strip() else line for line in text.splitlines(keepends=True))
+        moved = indent(text, " " * blanks)
         assert [plain(r) for r in layout.parse(moved).rows] == [plain(r) for r in layout.parse(text).rows]
 
 
@@ -337,9 +338,9 @@ def test_a_key_like_a_prompt_in_its_own_column() -> None:
     "value", ["             7301", "               7301", "           7301", "       7301     ", " 7301"]
 )
 def test_values_of_stacks_in_a_column_that_somebody_moved(value: str) -> None:
-    indent = " " if value == " 7301" else " " * 11
+    left = " " if value == " 7301" else " " * 11
     frames = ["imapd`index_sync+0x1c7   ", "<< internal >>", "imapd`main+0x2b"]
-    stack = "".join(f"{indent}{frame}\n" for frame in frames)
+    stack = "".join(f"{left}{frame}\n" for frame in frames)
     answer = layout.parse(f"```\n{stack}{value}\n\n{stack}{value}\n```\n")
     assert [plain(r) for r in answer.rows] == [[["\n".join(f.strip() for f in frames)], 7301]] * 2
     assert answer.text == ["```", "```"]
@@ -373,3 +374,35 @@ def test_rows_of_a_format_with_a_wide_column() -> None:
     text = "   Top files (bytes):\n      PATHNAME                  BYTES\n"
     text += "".join(f"      {path:<64} {n}\n" for path, n in (("/mail/a b", 4096), ("/mail/index", 2842624)))
     assert [plain(r) for r in layout.parse(text).rows] == [[["/mail/a b"], 4096], [["/mail/index"], 2842624]]
+
+
+def test_a_session_behind_tabs() -> None:
+    said = "dtrace: script './waits.d' matched 2 probes\n^C\n\n"
+    text = indent(f"{said}  imapd\n{HISTOGRAM}\n  nfsd\n{HISTOGRAM}", "\t")
+    assert [plain(r) for r in layout.parse(f"The waits:\n\n{text}").rows] == [[["imapd"], {4: 6}], [["nfsd"], {4: 6}]]
+
+
+def test_dtrace_speaks_within_an_indented_session() -> None:
+    text = "    dtrace: pid 4711 has exited\n    \n" + indent(HISTOGRAM, "    ")
+    answer = layout.parse(f"It took:\n\n{text}")
+    assert [plain(r) for r in answer.rows] == [[[], {4: 6}]]
+    assert answer.complaints == ["dtrace: pid 4711 has exited"]
+
+
+def test_columns_that_somebody_shifted() -> None:
+    for text, keys in (
+        (f" {'nfsd':<50}{46569:9d}", ["nfsd", "46569"]),
+        (f"       42  {'netcfgd':<32}", ["42", "netcfgd"]),
+        (
+            f"       97  {'imapd`sync+0x1c7':<54}  {'imapd`sync':<50}  {'imapd':<50}",
+            ["97", "imapd`sync+0x1c7", "imapd`sync", "imapd"],
+        ),
+    ):
+        assert [plain(r) for r in layout.parse(f"\n{text} {12:16d}\nso far\n").rows] == [[keys, 12]]
+        assert [plain(r) for r in layout.parse(f"\n{text.rstrip()}\n{HISTOGRAM}").rows] == [[keys, {4: 6}]]
+
+
+def test_symbols_to_the_right_are_keys_and_no_stack() -> None:
+    names = ["kernel`free+0xd3", "kernel`kmem_alloc_contig_domainset+0x19a", "zfs.ko`arc_reap_cb_check+0x16"]
+    text = "".join(f"{name:>40} {n:16d}\n" for n, name in enumerate(names))
+    assert [plain(r) for r in layout.parse(text).rows] == [[[name], n] for n, name in enumerate(names)]
