@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import Enum
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -130,6 +131,13 @@ class End(_Record):
 
 AnyRecord = Head | Start | Lines | Idle | Lost | End
 _READ: TypeAdapter[AnyRecord] = TypeAdapter(Annotated[AnyRecord, Field(discriminator="kind")])
+
+
+class _Mark(Enum):
+    """What is between the files of a recording and in none of them."""
+
+    HOLE = "records are missing"
+    END = "the collector ended"
 
 
 @dataclass(slots=True)
@@ -432,8 +440,8 @@ class Player:
             if now != second and at >= self._from:
                 second = now
                 self._link_rows(second)
-            if record is None:
-                self._live[host] = {key for key in self._live.get(host, ()) if key[1] != file.head.collector}
+            if isinstance(record, _Mark):
+                self._between(record, (host, file.head.collector))
             else:
                 self._take(host, file, number, record)
             if self.played.lines - lines >= GATHER_LINES:
@@ -442,21 +450,33 @@ class Player:
         self._append(sink, second)
         return self.played
 
-    def _sessions(self) -> list[Iterator[tuple[float, str, _File, int, AnyRecord | None]]]:
-        """The records of each run of a collector on each host, one file after the other; None at its end."""
+    def _sessions(self) -> list[Iterator[tuple[float, str, _File, int, AnyRecord | _Mark]]]:
+        """The records of each run of a collector on each host, one file after the other."""
         grouped: dict[tuple[str, float], list[_File]] = {}
         for file in sorted(self.files, key=lambda f: (f.head.collector, f.head.file)):
             grouped.setdefault((file.head.host, file.head.collector), []).append(file)
 
-        def each(files: list[_File]) -> Iterator[tuple[float, str, _File, int, AnyRecord | None]]:
-            at = 0.0
+        def each(files: list[_File]) -> Iterator[tuple[float, str, _File, int, AnyRecord | _Mark]]:
+            at, before = 0.0, files[0]
             for file in files:
+                if before is not file and (before.torn or file.head.file != before.head.file + 1):
+                    yield at, file.head.host, file, 0, _Mark.HOLE
+                before = file
                 for number, record in records(file.path, self._sources, []):
                     at = record.at
                     yield at, file.head.host, file, number, record
-            yield at, file.head.host, file, 0, None
+            yield at, before.head.host, before, 0, _Mark.END
 
         return [each(files) for files in grouped.values()]
+
+    def _between(self, mark: _Mark, session: tuple[str, float]) -> None:
+        if mark is _Mark.END:
+            self._live[session[0]] = {key for key in self._live.get(session[0], ()) if key[:2] != session}
+        else:
+            # What stands before the hole and what comes after it are not one report.
+            for key, stream in self._streams.items():
+                if key[:2] == session:
+                    stream.parser = stream.make(stream.ctx)
 
     def _take(self, host: str, file: _File, number: int, record: AnyRecord) -> None:
         if isinstance(record, Head):
@@ -478,7 +498,6 @@ class Player:
         elif isinstance(record, Idle):
             calls = [partial(parser.idle, at)]
         elif isinstance(record, Lost):
-            # What stands before the hole and what comes after it are not one report.
             self.played.lost += record.lines
             stream.parser = stream.make(stream.ctx)
         else:

@@ -198,6 +198,21 @@ def test_reports_are_not_joined_over_lost_lines(tmp_path):
     assert (played.lost, played.errors) == (3, 1)
 
 
+def test_reports_are_not_joined_over_a_file_that_is_missing_or_torn(tmp_path):
+    start = {**START, "continues": True}
+    write(tmp_path / "1.jsonl", HEAD, START, out(5, "begin 1", "end", "begin 2"), packed=False)
+    write(tmp_path / "2.jsonl", {**HEAD, "file": 2}, start, out(15, "end", "begin 3"), packed=False)
+    write(tmp_path / "3.jsonl", {**HEAD, "file": 3}, start, out(25, "end", "begin 4", "end"), packed=False)
+    assert loads(play(tmp_path)[0]) == [(5, 1), (15, 2), (24, 3), (25, 4)], "whole files are one stream"
+    second = tmp_path / "2.jsonl"
+    second.write_bytes(second.read_bytes() + b'{"kind": "out"')
+    store, played = play(tmp_path)
+    assert (loads(store), played.errors) == ([(5, 1), (15, 2), (25, 4)], 1)
+    second.unlink()
+    store, played = play(tmp_path)
+    assert (loads(store), played.errors) == ([(5, 1), (25, 4)], 1)
+
+
 def test_a_host_and_a_beginning_can_be_chosen(tmp_path):
     records = [out(i, f"begin {i}", "end") for i in range(1, 5)]
     write(tmp_path / "a.jsonl.gz", HEAD, START, *records)
