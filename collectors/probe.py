@@ -35,6 +35,7 @@ echo "page_size=`pagesize 2>/dev/null || getconf PAGESIZE 2>/dev/null`"
 test -d /sys/fs/cgroup && echo "cgroup=`test -r /sys/fs/cgroup/cgroup.controllers && echo v2 || echo v1`"
 echo "zonename=`zonename 2>/dev/null`"
 test -r /sys/class/dmi/id/product_name && echo "model=`cat /sys/class/dmi/id/product_name 2>/dev/null`"
+echo "dtrace_at=`(IFS=:; for d in $PATH; do test -x $d/dtrace && echo $d/dtrace; done; echo none) | sed 1q`"
 echo "user=`(id -un || /usr/xpg4/bin/id -un) 2>/dev/null`"
 """
 

@@ -35,7 +35,7 @@ from collectors.dtrace.cost import Counted
 from collectors.dtrace.door import Door, Policy, Refused, Run
 from collectors.dtrace.framing import FrameParser
 from collectors.links import Limits, Link, LinkError, Running, Sink
-from collectors.sources.dtrace import LEASE, SOURCE, STANDING, recorded_as, standing_program
+from collectors.sources.dtrace import FIX, LEASE, SOURCE, STANDING, recorded_as, standing_program
 from collectors.stamp import Ticks
 from frames.requests import Request, RequestError, Requests
 
@@ -229,6 +229,7 @@ class Asker:
             duration=duration,
             probes=probes,
             devices=self._names(host),
+            lacking=_lacking(host, metric),
         )
         asked.runs[name] = run.id
         if run.id in self._live:
@@ -514,6 +515,18 @@ class Asker:
     def _tell(self, engine: Engine) -> None:
         for e in self.door.events():
             engine.event(e["host"], e["kind"], e["object"], e["severity"], e["text"], e["who"])
+
+
+def _lacking(host: Any, metric: str) -> str:
+    """Why no D program can run on `host` whatever the inventory says, '' where nothing is known against it. What the
+    inventory allows is tried all the same where a probe failed: privileges may have come since."""
+    facts = host.facts
+    if facts.facts.get("dtrace_at") == "none":
+        return f"there is no dtrace on {host.name}, along PATH; fix: {FIX.get(facts.os) or 'install it'}"
+    lack = next((m for m in facts.missing if m.source == SOURCE.name), None)
+    if lack is None or {metric, "*"} & set(host.host.dtrace):
+        return ""
+    return f"dtrace does not work on {host.name}: {lack.why}; fix: {lack.fix}"
 
 
 def _again(look: _Look, status: int | None, why: str) -> None:

@@ -94,20 +94,22 @@ class Door:
         duration: float | None = None,
         probes: Iterable[str] | None = None,
         devices: Mapping[str, str] | None = None,
+        lacking: str = "",
     ) -> Run:
         """A run of `name`, a question's id or a script's name, that the engine is to start; or the one that is
         already under way with the same name on that host, which `who` then watches too.
 
         `probes`: what `dtrace -l` shows there, if known; `devices`: the kernel's names of disks with those that people
-        use. Raises Refused with the reason, which is an event as well.
+        use; `lacking`: why no D program runs there whatever the inventory allows. Raises Refused with the reason, which
+        is an event as well.
         """
         try:
             for run in self.runs.values():
                 if (run.host, run.name) == (host, name) and not run.stopping:
-                    self._allowed(name, host, allowed)
+                    self._allowed(name, host, allowed, lacking)
                     self.watch(run, who, now)
                     return run
-            return self._admit(host, name, who, now, os, allowed, interval, duration, probes, devices or {})
+            return self._admit(host, name, who, now, os, allowed, interval, duration, probes, devices or {}, lacking)
         except Refused as e:
             self._event(host, name, "warn", f"D question refused: {e}", who)
             raise
@@ -124,8 +126,9 @@ class Door:
         duration: float | None,
         probes: Iterable[str] | None,
         devices: Mapping[str, str],
+        lacking: str,
     ) -> Run:
-        self._allowed(name, host, allowed)
+        self._allowed(name, host, allowed, lacking)
         busy = [r for r in self.runs.values() if r.host == host]
         if len(busy) >= self.policy.at_once:
             names = ", ".join(r.name for r in busy)
@@ -152,10 +155,12 @@ class Door:
         self.runs[run.id] = run
         return run
 
-    def _allowed(self, name: str, host: str, allowed: Sequence[str]) -> None:
+    def _allowed(self, name: str, host: str, allowed: Sequence[str], lacking: str) -> None:
         metric = name.partition("/")[0]
         if metric not in METRICS and not any(s.name == metric for s in scripts.load()):
             raise Refused(f"there is no metric or script {metric!r}")
+        if lacking:
+            raise Refused(lacking)
         if metric not in allowed and "*" not in allowed:
             line = ", ".join(f'"{a}"' for a in [*allowed, metric])
             raise Refused(f"{metric} is not allowed on {host}; to allow it: [hosts.{host}] dtrace = [{line}]")

@@ -163,15 +163,22 @@ class OpensshLink(Commands):
 
     @property
     def alive(self) -> bool:
-        return bool(self._master and self._master.poll() is None and not self.broken and not self._closed)
+        if self._closed or self._master is None:
+            return False
+        if self._master.poll() is not None:
+            self._ended()  # who sees it first is told why
+        return not self.broken
+
+    def _ended(self) -> None:
+        if not self.broken:
+            said = self._what_it_said()
+            self.broken = "the connection broke" + (f": {said.splitlines()[-1]}" if said else "")
 
     def look(self, now: float) -> None:
         if self._closed or self._master is None:
             POLLER.forget(self)
         elif self._master.poll() is not None:
-            if not self.broken:
-                said = self._what_it_said()
-                self.broken = "the connection broke" + (f": {said.splitlines()[-1]}" if said else "")
+            self._ended()
             POLLER.forget(self)
         self.tend(now)
 

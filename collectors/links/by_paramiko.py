@@ -123,7 +123,17 @@ class ParamikoLink(Commands):
     @property
     def alive(self) -> bool:
         transport = self._transport
-        return bool(transport and transport.is_active() and not self.broken and not self._closed)
+        if self._closed or transport is None:
+            return False
+        if not transport.is_active():
+            self._ended(transport)  # who sees it first is told why
+            return False
+        return not self.broken
+
+    def _ended(self, transport: paramiko.Transport) -> None:
+        if not self.broken:
+            error = transport.get_exception()
+            self.broken = "the connection broke" + (f": {error}" if error else "")
 
     @property
     def facts(self) -> dict[str, str]:
@@ -186,9 +196,8 @@ class ParamikoLink(Commands):
         if gap > self.options.keepalive / 2:
             self.heard += gap  # this process stood still, not the host
         if not transport.is_active():
-            if not self.broken and not self._closed:
-                error = transport.get_exception()
-                self.broken = "the connection broke" + (f": {error}" if error else "")
+            if not self._closed:
+                self._ended(transport)
             POLLER.forget(self)
         elif now - self.heard > 1.9 * self.options.keepalive:
             self.broken = f"no answer for {now - self.heard:.0f} s"

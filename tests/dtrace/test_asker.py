@@ -17,6 +17,7 @@ from collectors.dtrace.asker import Asker
 from collectors.dtrace.door import Policy
 from collectors.engine import Engine
 from collectors.links import Sink
+from collectors.probe import Missing
 from collectors.sources.dtrace import SOURCE, STANDING
 from fleet import Fleet
 from frames.requests import Request, Requests
@@ -113,10 +114,11 @@ class FakeEngine:
     def __init__(self, os: str, allowed: list[str]) -> None:
         self.link = FakeLink()
         self.run = SimpleNamespace(
+            name="box",
             state="up",
             link=self.link,
             offset=0.0,
-            facts=SimpleNamespace(os=os, facts={"release": "5.11"}),
+            facts=SimpleNamespace(os=os, facts={"release": "5.11"}, missing=[]),
             host=SimpleNamespace(dtrace=allowed),
             streams={},
         )
@@ -307,6 +309,30 @@ def test_bodies_that_make_no_sense_are_refused(box: tuple[FakeEngine, Asker, Req
     asker(engine, 0.0)
     assert [state(requests, i).state for i in ids] == ["refused"] * 4
     assert not engine.link.started
+
+
+def test_a_host_without_dtrace_says_that_before_what_the_inventory_lacks(
+    box: tuple[FakeEngine, Asker, Requests],
+) -> None:
+    engine, asker, requests = box
+    engine.run.host.dtrace = []
+    missing = Missing("dtrace", "its probe `dtrace …` said 1", "kldload dtraceall")
+
+    def refusal() -> str:
+        id_ = ask(requests, "disk_io")
+        asker(engine, 0.0)
+        return state(requests, id_).why
+
+    assert "disk_io is not allowed on box" in refusal()
+    engine.run.facts.missing = [missing]
+    assert refusal() == "box: dtrace does not work on box: its probe `dtrace …` said 1; fix: kldload dtraceall"
+    engine.run.facts.facts = {"dtrace_at": "none"}
+    assert refusal().startswith("box: there is no dtrace on box, along PATH; fix: ")
+    engine.run.facts.facts = {"dtrace_at": "/usr/sbin/dtrace"}
+    engine.run.host.dtrace = ["disk_io"]
+    ask(requests, "disk_io")
+    asker(engine, 0.0)
+    assert engine.link.started, "what is allowed is tried: privileges may have come since the probe"
 
 
 def test_what_an_earlier_collector_ran_is_over(box: tuple[FakeEngine, Asker, Requests]) -> None:

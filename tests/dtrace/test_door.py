@@ -32,6 +32,7 @@ def ended(door: Door, run: Run, now: float) -> str:
     [
         ("zfs_io/by=latency", {}, r'zfs_io is not allowed on ms2; .*dtrace = \["disk_io", .*"zfs_io"\]'),
         ("disk_io/by=latency", {"allowed": ()}, r'\[hosts.ms2\] dtrace = \["disk_io"\]'),
+        ("zfs_io/by=latency", {"allowed": (), "lacking": "there is no dtrace on ms2"}, "^there is no dtrace on ms2$"),
         ("rm -rf /", {"allowed": ("*",)}, "no metric or script 'rm -rf '"),
         ("disk_io/by=colour", {}, "no field 'colour'"),
         ("arc_access", {"os": "linux", "allowed": ("*",)}, "no way is known to ask for ARC accesses on linux"),

@@ -304,6 +304,13 @@ def test_more_sessions_than_the_server_allows(tmp_path: Path, connect: Connect) 
             heard.wait_end()
 
 
+def test_who_first_sees_that_a_connection_is_gone_is_told_why(server: Sshd, connect: Connect, kind: str) -> None:
+    link = connect(server.link_options(kind=kind))
+    server.kill_sessions()
+    wait_for(lambda: not link.alive, "the link is seen to be gone")
+    assert link.broken.startswith("the connection broke")
+
+
 def test_the_systems_ssh_opens_another_connection_for_them(tmp_path: Path, connect: Connect) -> None:
     with Sshd(tmp_path, options={"MaxSessions": "1"}) as server:
         link = connect(server.link_options(kind="openssh"))
