@@ -220,6 +220,7 @@ def test_no_cell_is_a_formula() -> None:
 
 
 def test_a_panel_element_is_what_the_browser_reads() -> None:
+    panels.load()
     element = panel_shell("arc", {"host": "ms2", "a": 1}, height=99).to_plotly_json()["props"]
     assert element["data-panel"] == "arc"
     assert element["data-query"] == '{"a":1,"host":"ms2"}'
