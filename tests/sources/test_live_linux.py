@@ -54,7 +54,7 @@ def test_four_sources_over_one_connection(tmp_path: Path) -> None:
         wait_for(lambda: sum(b.table == "host_load" for _, b in got["host_load"]) >= 8, "eight rows", 30)
         for r in running:
             r.stop()
-        wait_for(lambda: not processes(), "every loop to end with its command", 10)
+        wait_for(lambda: not processes(), "every loop to end with its command", 30)
         link.close()
     assert not said, "nothing on stderr"
     load = [b.columns for _, b in got["host_load"] if b.table == "host_load"]
