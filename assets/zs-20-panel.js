@@ -6,6 +6,16 @@
   const state = zs.state;
 
   class Panel {
+    /** Seconds that its values are before the page's range: the same hours of another day. */
+    get shift() {
+      return Number(this.query.shift) || 0;
+    }
+    /** The panel that it is compared with, once that one has something; both are drawn on the same scales. */
+    get mate() {
+      if (!this.el.classList.contains("zs-compared")) return null;
+      const q = zs.panels.get(this.id.replace(/-([ab])$/, (_, x) => (x === "a" ? "-b" : "-a")));
+      return q && q !== this && q.meta && q.win && q.el.isConnected ? q : null;
+    }
     constructor(el) {
       this.el = el;
       this.id = el.id;
@@ -250,6 +260,13 @@
       return -1;
     }
 
+    /** The head of what is of another day says which: "a day earlier, 23 Nov". */
+    sayDay() {
+      const sub = this.el.querySelector(".zs-panel-sub");
+      if (this.word === undefined) this.word = sub.textContent;
+      const [a, b] = this.win.map((t) => zs.day(t - this.shift, false));
+      zs.text(sub, `${this.word}, ${a}${a === b ? "" : ` to ${b}`}`);
+    }
     paint() {
       if (!this.meta || !this.visible || document.hidden) return;
       const t0 = performance.now();
@@ -261,6 +278,7 @@
       this.el.classList.add("zs-drawn");
       const kind = zs.kinds[this.kind] || zs.kinds.lines;
       kind(this, this.ctx);
+      if (this.shift) this.sayDay();
       if (this.kind !== "spark") zs.paintTime(this, this.ctx);
       zs.paintOld(this);
       zs.paintOver(this);

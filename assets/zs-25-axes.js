@@ -114,8 +114,8 @@
     ctx.textAlign = "center";
     ctx.textBaseline = "middle";
     const most = Math.max(2, Math.floor(p.geo.w / (p.kind === "strip" ? 120 : 75)));
-    for (const [t, label] of zs.timeTicks(p.win[0], p.win[1], most)) {
-      const x = p.px(t);
+    for (const [t, label] of zs.timeTicks(p.win[0] - p.shift, p.win[1] - p.shift, most)) {
+      const x = p.px(t + p.shift);
       ctx.fillStyle = c.line;
       ctx.fillRect(Math.round(x), y, 1, 4);
       ctx.fillStyle = c.text3;
@@ -193,20 +193,21 @@
     const bands = found.gaps.map(([a, b]) => [a, b, `no samples ${zs.span(b - a)}`]);
     if (p.staleFrom !== null) bands.push([p.staleFrom, now, `stale ${zs.span(now - p.staleFrom)}`]);
     let taken = p.kind === "mirror" ? p.geo.x + 34 : p.geo.x; // the word read stands there
-    for (const [a, b, text] of bands) {
+    bands.forEach(([a, b, text], k) => {
       const xa = Math.max(p.geo.x, p.px(a)), xb = Math.min(p.geo.x + p.geo.w, p.px(b));
-      if (xb <= xa) continue;
+      if (xb <= xa) return;
       ctx.fillStyle = zs.hatch(ctx);
       ctx.fillRect(xa, y0, Math.max(1, xb - xa), y1 - y0);
-      if (!words || b - a < 5 || p.geo.h < 70) continue;
+      if (!words || b - a < 5 || p.geo.h < 70) return;
       ctx.font = zs.font(11);
       const w = ctx.measureText(text).width;
       const left = xa - w - 8 > taken;
-      if (!left && (xb + w + 4 > p.geo.x + p.geo.w || xb < taken)) continue;
+      const end = bands[k + 1] ? p.px(bands[k + 1][0]) : p.geo.x + p.geo.w;
+      if (!left && (xb + w + 4 > end || xb < taken)) return;
       taken = left ? xa : xb + w + 4;
       const from = left ? xa - 4 - w : xb + 4;
       if (zs.claim(p, from, from + w, y0 + 8)) zs.halo(ctx, text, from, y0 + 8, c.text3, 400, 11);
-    }
+    });
   };
   /** Says once, at the head, that a panel's values are old. */
   zs.paintOld = (p) => {

@@ -48,12 +48,29 @@
     return [lo, hi];
   }
 
+  /** An extent with that of the panel that is compared with, which is drawn anew where its scale is no longer this one. */
+  function shared(p, name, [lo, hi]) {
+    p.extents = { ...p.extents, [name]: [lo, hi] };
+    const mate = p.mate;
+    const other = mate && mate.extents && mate.extents[name];
+    if (!other) return [lo, hi];
+    const both = [Math.min(lo, other[0]), Math.max(hi, other[1])];
+    const seen = (mate.shared = mate.shared || {}), mine = (p.shared = p.shared || {});
+    mine[name] = both.join();
+    if (seen[name] !== mine[name]) {
+      seen[name] = mine[name];
+      zs.invalidate(mate);
+    }
+    return both;
+  }
+  zs.shared = shared;
+
   /** y range with room, in steps so that it does not breathe: grows at once, shrinks only when less than half is used. */
   function settle(p, [lo, hi]) {
     const mirror = p.kind === "mirror";
-    const fixed = p.meta.yrange;
+    const fixed = p.meta.yrange, mate = p.mate;
     if (!Number.isFinite(lo)) [lo, hi] = fixed || [0, 1];
-    const marks = (p.meta.marks || []).map((m) => m.value);
+    const marks = [...(p.meta.marks || []), ...((mate && mate.meta.marks) || [])].map((m) => m.value);
     [lo, hi] = [Math.min(lo, ...marks), Math.max(hi, ...marks)];
     // Two limits are a scale of their own (ARC between its min and max): no need to begin at zero.
     if (!fixed && marks.length > 1 && !mirror) return [lo - (hi - lo) * 0.04, hi + (hi - lo) * 0.04];
@@ -67,6 +84,7 @@
     }
     const held = p.axis.held;
     if (!held || hi > held || hi < held / 2.2) p.axis.held = hi * 1.12;
+    if (mate) mate.axis.held = p.axis.held;
     return [mirror ? -p.axis.held : lo * 1.05, p.axis.held];
   }
 
@@ -167,7 +185,7 @@
     const bandRows = p.meta.series.map((s, r) => (p.inBand(s) ? r : -1)).filter((r) => r >= 0);
     const under = stacks(p);
     const main = (s) => p.isDrawn(s) && !p.inBand(s);
-    let [lo, hi] = settle(p, extent(p, under, main));
+    let [lo, hi] = settle(p, shared(p, "main", extent(p, under, main)));
     const zoomed = zs.state.y[p.id];
     if (zoomed) [lo, hi] = zoomed;
     if (log) lo = Math.max(lo, hi / 1e6, 1e-9);
@@ -203,7 +221,7 @@
     ctx.restore();
     if (bandRows.length) {
       const h = bottom - g.y, top = bottom - h * BAND;
-      const [, max] = extent(p, under, (s) => p.inBand(s));
+      const [, max] = shared(p, "band", extent(p, under, (s) => p.inBand(s)));
       const full = Number.isFinite(max) && max > 0 ? max * 1.1 : 1;
       const y = (v) => bottom - (v / full) * (bottom - top);
       zs.clip(ctx, { x: g.x, y: top, w: g.w, h: bottom - top });

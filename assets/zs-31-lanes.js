@@ -32,7 +32,7 @@
           if (v > max) max = v;
         }
       }
-      const full = cap || max * 1.15 || 1;
+      const full = cap || zs.shared(p, `lane ${key}`, [0, max])[1] * 1.15 || 1;
       const y = (v) => base - Math.min(1.02, v / full) * (base - top);
       let now = "";
       zs.clip(ctx, { x: g.x, y: top, w: g.w, h: base - top });

@@ -12,7 +12,7 @@
   const bin = (v) => (v < HALF ? v | 0 : Math.min(BINS - 1, HALF + Math.floor(Math.log2(v / HALF) * 64)));
   const unbin = (b) => (b < HALF ? b : Math.round(HALF * 2 ** ((b - HALF) / 64)));
 
-  function coloring(cells, how, steps) {
+  function histogram(cells) {
     const hist = new Uint32Array(BINS);
     let n = 0, max = 0;
     for (let i = 0; i < cells.length; i++) {
@@ -22,6 +22,12 @@
       n += 1;
       if (v > max) max = v;
     }
+    return { hist, n, max };
+  }
+  /** Of a map alone, or with the one that it is compared with: the same colour is the same count. */
+  function coloring(seen, other, how, steps) {
+    const hist = other ? seen.hist.map((v, b) => v + other.hist[b]) : seen.hist;
+    const n = seen.n + (other ? other.n : 0), max = Math.max(seen.max, other ? other.max : 0);
     const lut = new Uint8Array(BINS);
     const at = [];
     let below = 0;
@@ -102,7 +108,7 @@
     let lo = positive[0], hi = Math.min(bounds[rows - 1], 1e300);
     if (!Number.isFinite(hi)) hi = positive[positive.length - 1];
     if (p.meta.yrange) [lo, hi] = p.meta.yrange;
-    else if (unit === "s") [lo, hi] = [Math.max(lo, Math.min(1e-4, lowest(p) || 1e-4)), Math.min(hi, 1)];
+    else if (unit === "s") [lo, hi] = [Math.max(lo, Math.min(1e-4, zs.shared(p, "lowest", [lowest(p) || 1e-4, 0])[0])), Math.min(hi, 1)];
     const zoomed = zs.state.y[p.id];
     if (zoomed) [lo, hi] = zoomed;
     let over = bounds.findIndex((b) => b >= hi * 0.999);
@@ -200,7 +206,11 @@
       return show === "only" ? own : Math.max(0, v - own);
     });
     const pal = ramp(c, lit.length && show !== "but" ? "rest" : "heat");
-    const { lut, scale, max } = coloring(drawn, how, pal.length);
+    p.counted = histogram(drawn);
+    const mate = p.mate;
+    const alike = mate && mate.counted && mate.step === p.step; // of columns as wide as these
+    const { lut, scale, max } = coloring(p.counted, alike && mate.counted, how, pal.length);
+    if (alike && mate.scale && String(mate.scale.scale) !== String(scale)) zs.invalidate(mate);
     p.scale = { how, scale };
     p.litScales = [max, ...lit.map((x) => x.reduce((a, b) => (b > a ? b : a), 0))];
     const mixes = show === "but" ? [] : lit.map((_, l) => mixed(c, l + 1));

@@ -27,6 +27,8 @@
     if (hover !== null && mode !== "none") line(p, ctx, hover, mode === "values", false);
   };
 
+  /** A time of the page as the panel's own: that of another day has its day. */
+  const own = (p, t) => (p.shift ? `${zs.day(t - p.shift, false)} ${zs.hms(t - p.shift)}` : zs.when(t, p.win[1] - p.win[0]));
   function line(p, ctx, t, values, pinned) {
     const c = zs.colors();
     const g = p.geo;
@@ -39,9 +41,9 @@
     ctx.moveTo(x, top);
     ctx.lineTo(x, bottom);
     ctx.stroke();
-    const own = cross && cross.panel === p && !pinned;
-    if (own || (pinned && zs.isTop(p))) {
-      const text = zs.when(t, p.win[1] - p.win[0]);
+    const here = cross && cross.panel === p && !pinned;
+    if (here || (pinned && zs.isTop(p))) {
+      const text = own(p, t);
       ctx.font = zs.font(11, 600);
       const w = ctx.measureText(text).width + 10;
       const left = zs.clamp(x - w / 2, 0, p.box.W - w);
@@ -74,7 +76,7 @@
       ctx.stroke();
     }
     // The hovered panel's tooltip names them all; the others say theirs at the line.
-    if (p.kind === "strip" || (own && cross.pointer && p.kind !== "heat" && p.kind !== "lanes")) return;
+    if (p.kind === "strip" || (here && cross.pointer && p.kind !== "heat" && p.kind !== "lanes")) return;
     const fits = x < g.x + g.w - 60;
     const put = (d, y, other) => {
       const right = other && x > g.x + 50 ? !fits : fits;
@@ -121,21 +123,21 @@
     const rows = [];
     const t = cross.t, i = p.at(t);
     const c = zs.colors();
-    const span = p.win[1] - p.win[0];
-    let title = zs.when(t, span);
+    const hms = (at) => zs.hms(at - p.shift);
+    let title = own(p, t);
     const gap = (p.gapList || []).find(([a, b]) => t >= a && t < b);
     const late = p.staleFrom !== null && p.staleFrom !== undefined && t >= p.staleFrom;
-    if (gap) rows.push(["", "", `no samples ${zs.span(gap[1] - gap[0])}, ${zs.hms(gap[0])} to ${zs.hms(gap[1])}`]);
-    else if (late) rows.push(["", "", `no samples since ${zs.hms(p.staleFrom)}`]);
+    if (gap) rows.push(["", "", `no samples ${zs.span(gap[1] - gap[0])}, ${hms(gap[0])} to ${hms(gap[1])}`]);
+    else if (late) rows.push(["", "", `no samples since ${hms(p.staleFrom)}`]);
     const cell = p.kind === "heat" && cross.y !== null ? zs.cellAt(p, t, cross.y) : null;
     if (cell && cell.has) {
-      title = zs.hms(cell.t0) + (cell.t1 - cell.t0 > 1 ? ` to ${zs.hms(cell.t1)}` : "");
+      title = (p.shift ? own(p, cell.t0) : hms(cell.t0)) + (cell.t1 - cell.t0 > 1 ? ` to ${hms(cell.t1)}` : "");
       const lo = zs.fmt(cell.lo, cell.unit), hi = zs.fmt(cell.hi, cell.unit);
       const bounds = cell.hi === Infinity ? `over ${lo.join(" ")}` : lo[1] === hi[1] ? `${lo[0]} to ${hi[0]} ${hi[1]}` : `${lo.join(" ")} to ${hi.join(" ")}`;
       rows.push(["", bounds, `${zs.sig(cell.count, "")} ${p.el.dataset.count || "events"}`]);
     }
     if (i >= 0 && !gap) {
-      if (p.step > 1.5 && !cell) title = `${zs.when(p.start + i * p.step, span)} to ${zs.when(p.start + (i + 1) * p.step, span)}`;
+      if (p.step > 1.5 && !cell) title = `${own(p, p.start + i * p.step)} to ${own(p, p.start + (i + 1) * p.step)}`;
       for (const d of cell ? [] : p.series || []) {
         const v = p.values[d.r * p.cap + i];
         if (v !== v) continue;
@@ -152,7 +154,7 @@
         rows.push([p.kind === "heat" ? "" : zs.seriesColor(d.s, c), name, text]);
       }
     }
-    for (const e of p.events || []) if (Math.abs(p.px(e.time) - p.px(t)) < 5) rows.push(["", zs.hms(e.time), e.text]);
+    for (const e of p.events || []) if (Math.abs(p.px(e.time) - p.px(t)) < 5) rows.push(["", hms(e.time), e.text]);
     for (const text of p.notes ? p.notes(t) : []) rows.push(["", "", text]);
     return { title, rows: rows.slice(0, 14), more: Math.max(0, rows.length - 14), cell };
   }

@@ -90,7 +90,7 @@
       if (p && !p.tick(part.at, part.n, arrays)) zs.rewatch(true);
       if (p) p.seq = h.seq;
     }
-    if (h.events && h.events.length) for (const p of zs.panels.values()) mergeEvents(p, h.events);
+    if (h.events && h.events.length) for (const p of zs.panels.values()) if (!p.shift) mergeEvents(p, h.events);
     for (const v of h.views || []) zs.showView(v.id, v.data);
     if (zs.following() && !state.hold && link.ticks % zs.cost.every === 0) for (const p of zs.panels.values()) zs.invalidate(p);
     zs.whenDrawn(() => ack(h.seq));

@@ -64,7 +64,7 @@
       if (!drag) return;
       if (drag.axis === "y") {
         const ends = [p.vy(drag.y0), p.vy(drag.y1)].sort((a, b) => a - b);
-        if (ends[1] > ends[0]) state.y[p.id] = ends;
+        for (const q of [p, p.mate]) if (q && ends[1] > ends[0]) state.y[q.id] = ends;
         zs.saveState(true);
         zs.emit("mode");
       } else {
@@ -83,7 +83,7 @@
     el.addEventListener("dblclick", () => {
       if (pinned) zs.pin(pinned.t);
       if (state.y[p.id]) {
-        delete state.y[p.id];
+        for (const q of [p, p.mate]) if (q) delete state.y[q.id];
         zs.saveState(true);
         zs.emit("mode");
       } else zs.zoomOut();

@@ -183,7 +183,7 @@
     const body = h("tbody");
     for (let i = i1 - 1; i >= i0 && body.rows.length < MOST; i--) {
       if (!p.has(i)) continue;
-      const tr = h("tr", "", h("td", "", zs.stamp(p.start + i * p.step)));
+      const tr = h("tr", "", h("td", "", zs.stamp(p.start + i * p.step - p.shift)));
       series.forEach(({ r }, k) => tr.append(h("td", "zs-n", zs.sig(p.values[r * p.cap + i] / sc[k].div, sc[k].unit))));
       body.append(tr);
     }
@@ -214,7 +214,7 @@
     ], near);
   };
   zs.explore = (p) => {
-    const [a, b] = p.win || zs.range();
+    const [a, b] = (p.win || zs.range()).map((t) => t - p.shift);
     const q = new URLSearchParams({ from: String(Math.round(a * 1000)), to: String(Math.round(b * 1000)) });
     if (p.query.host) q.set("host", p.query.host);
     zs.go(`${zs.config().base || "/"}investigate?${q}`);

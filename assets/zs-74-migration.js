@@ -149,6 +149,7 @@
       const full = Math.max(d.total || 0, 1) * 1.04;
       const y = (v) => base - (v / full) * (base - top);
       const words = [];
+      const nowX = x(d.now);
       const free = (a, b, yy) => !words.some((r) => a < r[1] + 6 && b > r[0] - 6 && Math.abs(yy - r[2]) < 13) && words.push([a, b, yy]);
 
       ctx.font = zs.font(11);
@@ -156,7 +157,7 @@
       for (const [t, label] of zs.timeTicks(t0, t1, Math.max(2, Math.floor((w - left) / 80)))) {
         ctx.fillStyle = c.grid;
         ctx.fillRect(Math.round(x(t)), AXIS, 1, hgt - AXIS);
-        if (Math.abs(x(t) - x(d.now)) < 52) continue;
+        if (Math.abs(x(t) - nowX) < 52) continue;
         ctx.fillStyle = c.text3;
         ctx.textAlign = "center";
         ctx.fillText(label, zs.clamp(x(t), left + 14, w - 22), 8);
@@ -209,7 +210,13 @@
         ctx.font = zs.font(11, 600);
         const beside = X(late) + 8 + ctx.measureText(`ends ${span(d.eta)}`).width < w - 10;
         name(`ends ${span(d.eta)}`, X(late) + (beside ? 8 : 0), y(d.total) + 13, c.text, beside ? "left" : "right", 600);
-      } else if (d.why && last) name(d.why, x(last[0]) + 8, y(last[1]), d.why === "all copied" ? c.text2 : c.bad, "left", 600);
+      } else if (d.why && last) {
+        // Right of the line of now, or where there is no room left of it: never across.
+        ctx.font = zs.font(11, 600);
+        const right = Math.max(x(last[0]), nowX) + 8;
+        const fits = right + ctx.measureText(d.why).width < w - 10;
+        name(d.why, fits ? right : nowX - 8, y(last[1]), d.why === "all copied" ? c.text2 : c.bad, fits ? "left" : "right", 600);
+      }
       if (d.plan) {
         line([[d.plan[0], 0], [d.plan[1], d.total]], { color: c.mark, width: 1, dash: [2, 3] });
         name("plan", x(d.plan[0] + (d.plan[1] - d.plan[0]) * 0.3) - 6, y(d.total * 0.3) - 6, c.text3, "right");
@@ -260,7 +267,9 @@
         const say = r.state === "stalled" ? `stalled since ${zs.hm(r.end)}` : r.state === "sending" ? (r.eta ? span(r.eta) : "no ETA") : r.state === "done" && r.end ? `done ${zs.hm(r.end)}` : r.word.toLowerCase();
         ctx.font = zs.font(11, r.state === "stalled" ? 600 : 400);
         const tw = ctx.measureText(say).width;
-        const tx = end + 6 + tw < w - 8 ? end + 6 : w - 8 - tw;
+        const across = end + 6 <= nowX + 2 && end + 6 + tw > nowX - 4; // the line of now would go through the words
+        const from = across ? nowX + 8 : end + 6;
+        const tx = from + tw < w - 8 ? from : across ? nowX - 8 - tw : w - 8 - tw;
         zs.halo(ctx, say, tx, y1 + 3, r.state === "stalled" ? c.bad : c.text2, r.state === "stalled" ? 600 : 400);
         at += ROW;
       }
@@ -296,14 +305,32 @@
     });
   }
 
+  const today = (t) => zs.day(t) === zs.day(zs.now());
+  /** A time that shows itself: the page's range moves to it, where it is not on it already, and pins it. */
+  function time(t) {
+    const b = h("button", "zs-log-time", "");
+    b.type = "button";
+    b.title = "Show this instant";
+    b.addEventListener("click", () => {
+      const [from, to] = zs.range();
+      zs.state.pin = t;
+      const panel = document.querySelector("#zs-page .zs-panel");
+      if (panel && panel.getBoundingClientRect().bottom < 0) panel.scrollIntoView({ block: "start" });
+      if (t >= from && t <= to) return zs.saveState(false), zs.repaintOver();
+      const half = Math.min(to - from, 86400) / 2;
+      zs.setRange(t - half, Math.min(t + half, Math.max(t + 1, zs.now())));
+    });
+    return b;
+  }
   const ICON = { bad: "trouble", warn: "warn", info: "flag" };
   zs.view("events_log", (el, d) => {
     if (!el.zsNone) el.append((el.zsNone = h("p", "zs-hint", "Nothing has happened yet.")), (el.zsList = h("ol", "zs-log")));
     el.zsNone.hidden = d.events.length > 0;
     zs.keyed(
       el.zsList, d.events, (e) => `${e.time} ${e.host} ${e.text}`,
-      (e) => h("li", `zs-log-${e.severity}`, h("time", "", ""), zs.icon(e.kind === "link" && e.severity !== "info" ? "stale" : ICON[e.severity] || "flag"), h("span", "", e.host ? `${e.host}: ${e.text}` : e.text)),
-      (li, e) => zs.text(li.firstChild, zs.hms(e.time)),
+      (e) => h("li", `zs-log-${e.severity}`, time(e.time), zs.icon(e.kind === "link" && e.severity !== "info" ? "stale" : ICON[e.severity] || "flag"), h("span", "", e.host ? `${e.host}: ${e.text}` : e.text)),
+      (li, e) => zs.text(li.firstChild, today(e.time) ? zs.hms(e.time) : `${zs.day(e.time, false)} ${zs.hms(e.time)}`),
     );
+    el.zsList.classList.toggle("zs-dated", d.events.some((e) => !today(e.time)));
   });
 })();

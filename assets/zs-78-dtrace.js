@@ -182,6 +182,7 @@
     apply();
   });
   zs.on("range", () => {
+    if (!root()) return;
     S.cell = S.range = null;
     write(false);
     apply();

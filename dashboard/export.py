@@ -68,7 +68,7 @@ def _answer(live: Live, kind: str, asked: dict[str, str]) -> Response:
     step = fill.step_for(live, panel, query, span.start, span.end, points)
     data = fill.fill(live, panel, query, span.start, span.end, step)
     if kind == "panel.csv":
-        return _file(panel_csv(data, tz), name)
+        return _file(panel_csv(data, tz, fill.shift_of(query)), name)
     return Response(json.dumps(panel_json(panel, query, data), allow_nan=False), media_type="application/json")
 
 
@@ -102,9 +102,10 @@ def _csv(rows: Iterable[Sequence[str]]) -> str:
     return out.getvalue()
 
 
-def panel_csv(data: PanelData, tz: str = "UTC") -> str:
+def panel_csv(data: PanelData, tz: str = "UTC", shift: float = 0.0) -> str:
     """A row per column of the grid: time, each series with its least and greatest where known, then the heat map's
-    buckets as "events from 0.0001 s"."""
+    buckets as "events from 0.0001 s". Times are `shift` seconds before the grid's: what is laid beside a later window
+    keeps its own."""
     head = [f"time ({tz})"]
     columns = []
     for i, s in enumerate(data.series):
@@ -124,12 +125,12 @@ def panel_csv(data: PanelData, tz: str = "UTC") -> str:
             head.append(f"events {word} {at:.4g}{unit}")
             columns.append(data.heat.counts[:, k])
     g = data.grid
-    rows = ([stamp(g.start + i * g.step, tz), *(cell(float(c[i])) for c in columns)] for i in range(g.n))
+    rows = ([stamp(g.start + i * g.step - shift, tz), *(cell(float(c[i])) for c in columns)] for i in range(g.n))
     return _csv([head, *rows])
 
 
 def panel_json(panel: panels.Panel, query: panels.Query, data: PanelData) -> dict[str, Any]:
-    """The fill as JSON, arrays as lists with null for missing."""
+    """The fill as JSON, arrays as lists with null for missing; its times are `shift` seconds before the grid's."""
 
     def listed(array: np.ndarray) -> list[Any]:
         return [[None if not np.isfinite(v) else float(v) for v in row] for row in array]
@@ -138,6 +139,7 @@ def panel_json(panel: panels.Panel, query: panels.Query, data: PanelData) -> dic
         "panel": panel.name,
         "title": panel.title,
         "query": dict(query),
+        "shift": fill.shift_of(query),
         **fill_header(data),
         **{name: listed(array) for name, array in data.arrays()},
     }
@@ -157,7 +159,10 @@ def raw_csv(
     table = table or next(iter(panel.tables), "")
     if table not in panel.tables:
         raise WatchError(f"{panel.name} reads {', '.join(panel.tables) or 'no table'}, not {table!r}")
-    frame = live.store.window(table, span.start, span.end, where=panel.tables[table].restrict(query) or None)
+    shift = fill.shift_of(query)
+    frame = live.store.window(
+        table, span.start - shift, span.end - shift, where=panel.tables[table].restrict(query) or None
+    )
     if len(frame) > MAX_ROWS:
         raise WatchError(f"{len(frame)} rows; at most {MAX_ROWS}: choose a shorter range")
     schema = SCHEMAS[table]

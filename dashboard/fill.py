@@ -112,6 +112,8 @@ def fill(
     return data
 
 
+MAX_EVENTS = 200
+
 _shared: OrderedDict[tuple[Any, ...], pd.DataFrame] = OrderedDict()
 _SHARED = 24
 """Frames kept: the sparks of a page ask for the same ones."""
@@ -129,6 +131,33 @@ def _once(key: tuple[Any, ...], load: Callable[[], pd.DataFrame]) -> pd.DataFram
         while len(_shared) > _SHARED:
             _shared.popitem(last=False)
     return frame
+
+
+def events(live: Live, query: Query, start: float, end: float) -> list[dict[str, Any]]:
+    """What happened on the query's hosts in [start, end), moved by its shift as its columns are: at most MAX_EVENTS,
+    the gravest and newest; from the history where they are older than what is in memory."""
+    shift, names = shift_of(query), set(hosts_of(query))
+    a, b = start - shift, end - shift
+    if live.remembers_events(a):
+        found = [e.wire() for e in live.span_events(a, b, sorted(names))]
+    else:
+        key = (id(live), "events", a, b, live.clock() // 60)
+        frame = _once(key, lambda: live.store.events(a, b))
+        found = [
+            {
+                **{k: "" if pd.isna(r[k]) else str(r[k]) for k in ("host", "kind", "object", "severity", "text")},
+                "time": r["time"].timestamp(),
+                "until": None if pd.isna(r.get("until")) else r["until"].timestamp(),
+            }
+            for r in frame.to_dict("records")
+            if not names or not r["host"] or r["host"] in names
+        ]
+    if len(found) > MAX_EVENTS:
+        found = sorted(found, key=lambda e: (e["severity"] in ("warn", "bad"), e["time"]))[-MAX_EVENTS:]
+    for e in found if shift else ():
+        e["time"] += shift
+        e["until"] = None if e["until"] is None else e["until"] + shift
+    return sorted(found, key=lambda e: float(e["time"]))
 
 
 def _window(

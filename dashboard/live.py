@@ -167,6 +167,7 @@ class Live:
         self.keep, self.keep_bytes = keep, keep_bytes
         self.hosts: dict[str, Host] = {}
         self.events: deque[Event] = deque(maxlen=EVENTS)
+        self._events_from = 0.0  # events of before are in the history alone
         self.seq = 0
         self.link_changes = 0
         """Counts up when a host's link goes up or down."""
@@ -306,7 +307,8 @@ class Live:
         now = self.clock()
         with self._lock, contextlib.suppress(FileNotFoundError):
             self._add_facts(self.store.window("host_facts", 0, now + 60).sort_values("time"))
-            self._add_events(self.store.events(now - 86400, now + 60))
+            self._events_from = now - 86400
+            self._add_events(self.store.events(self._events_from, now + 60))
             for row in self.store.latest("links", within=7 * 86400).to_dict("records"):
                 self.hosts.setdefault(row["host"], Host(row["host"]))
             # A history that no collector of this release has written still has hosts.
@@ -433,6 +435,12 @@ class Live:
         for column, values in (where or {}).items():
             kept &= frame[column].isin(list(values))
         return frame[kept].reset_index(drop=True)
+
+    def remembers_events(self, start: float) -> bool:
+        """Whether `span_events` knows all events since `start`; older ones are in the history."""
+        with self._lock:
+            full = len(self.events) == EVENTS
+            return start >= max(self._events_from, self.events[0].time if full else 0.0)
 
     def span_events(self, start: float, end: float, hosts: Sequence[str] = ()) -> list[Event]:
         """Events that touch [start, end), of these hosts (empty: all) or of no host."""

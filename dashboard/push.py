@@ -490,6 +490,7 @@ class Hub:
             data.series, data.values, data.low, data.high = list(stream.series), same.values, same.low, same.high
         if span.live:
             trim(data, self._newest(stream.panel, stream.query))
+        data.events = fill.events(self.live, stream.query, own.start, own.end)
         return data
 
     def _fill_message(self, data: PanelData, stream: Stream, gen: int, id: str, span: ranges.Range) -> bytes:
@@ -501,7 +502,7 @@ class Hub:
             "range": [span.start, span.end],
             "live": span.live,
             **fill_header(data),
-            "events": [e.wire() for e in self.live.span_events(span.start, span.end, fill.hosts_of(stream.query))],
+            "events": data.events,
         }
         return encode(header, array_bytes(data))
 

@@ -102,7 +102,7 @@ class PanelData:
     """`values`, `low`, `high`: float32 [n series, n columns], NaN where there is no sample.
 
     `empty`: why there is nothing to draw, in a sentence; `hint`: what to do about it. `gaps`: stretches
-    (from, to) without a sample of any series.
+    (from, to) without a sample of any series. `events`: what happened meanwhile, as `Event.wire` gives it.
     """
 
     grid: Grid
@@ -118,6 +118,7 @@ class PanelData:
     empty: str = ""
     hint: str = ""
     gaps: list[tuple[float, float]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.series), self.grid.n) and (self.series or self.values.size):

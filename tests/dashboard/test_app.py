@@ -176,6 +176,17 @@ def test_csv_is_in_the_viewers_zone(client: Dashboard) -> None:
     assert first[0] == "2026-11-23T03:13:20+01:00"
 
 
+def test_a_file_of_what_is_laid_beside_a_later_window_has_its_own_times(client: Dashboard) -> None:
+    later = {"from": str((START + 3600) * 1000), "to": str((START + 3630) * 1000)}
+    asked = {"panel": "arc", "query": '{"host":"ms2","shift":3600}', **later}
+    _, first, *_ = csv.reader(io.StringIO(client.get("/api/panel.csv", params=asked).text))
+    assert first[0] == "2026-11-23T02:13:20+00:00"
+    assert float(first[1]) == pytest.approx(scene.second_of(START)["arcstats"]["size"][0].as_py(), rel=1e-6)
+    _, *rows = csv.reader(io.StringIO(client.get("/api/raw.csv", params=asked).text))
+    assert len(rows) == 30
+    assert rows[0][0] == "2026-11-23T02:13:20+00:00"
+
+
 def test_raw_csv_has_the_samples_with_the_schemas_units(client: Dashboard) -> None:
     asked = {"panel": "zones_cpu", "query": '{"host":"ms2"}', **span()}
     head, *rows = csv.reader(io.StringIO(client.get("/api/raw.csv", params=asked).text))

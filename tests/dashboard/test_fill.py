@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,59 @@ def test_a_shifted_query_shows_the_past_at_todays_times() -> None:
     assert data.grid.start == NOW - 900
     assert data.values[0, 0] == 3.0
     assert fill.shift_of({"shift": "junk"}) == 0
+
+
+class Happened(Asked):
+    """A history of the events `at` seconds, one of each host that is named."""
+
+    def __init__(self, at: list[float], hosts: list[str]) -> None:
+        super().__init__()
+        self.at, self.names, self.spans = at, hosts, list[tuple[float, float]]()
+
+    def events(self, start: float, end: float, **_: Any) -> pd.DataFrame:
+        self.spans.append((start, end))
+        rows = [(t, h) for t in self.at for h in self.names if start <= t < end]
+        times = [round(t * 1e6) for t, _ in rows]
+        until = [t + 60_000_000 for t in times]
+        more = {"time": times, "until": until, "host": [h for _, h in rows], "text": ["resilver"] * len(rows)}
+        return SCHEMAS["events"].frame({**more, "severity": ["info"] * len(rows), "kind": ["phase"] * len(rows)})
+
+    def window(self, table: str, start: float, end: float, **_: Any) -> pd.DataFrame:
+        return SCHEMAS[table].frame()
+
+    def latest(self, table: str, **_: Any) -> pd.DataFrame:
+        return SCHEMAS[table].frame()
+
+
+def test_events_older_than_the_memory_come_from_the_history_and_each_day_has_its_own() -> None:
+    yesterday, long_ago = NOW - 86400 - 300, NOW - 5 * 86400
+    history = Happened([long_ago, yesterday, NOW - 300], ["ms2", "ma1", ""])
+    live = Live(history, clock=lambda: NOW)  # type: ignore[arg-type]
+    live.load()
+    query = {"host": "ms2"}
+    assert [(e["time"], e["host"]) for e in fill.events(live, query, NOW - 900, NOW)] == [
+        (NOW - 300, "ms2"),
+        (NOW - 300, ""),
+    ]
+    assert len(history.spans) == 1, "that of the load: the newest day is in memory"
+    earlier = fill.events(live, {**query, "shift": 86400}, NOW - 900, NOW)
+    assert [(e["time"], e["until"], e["host"]) for e in earlier] == [
+        (NOW - 300, NOW - 240, "ms2"),
+        (NOW - 300, NOW - 240, ""),
+    ]
+    assert history.spans[1:] == [(NOW - 900 - 86400, NOW - 86400)]
+    old = fill.events(live, {}, long_ago - 60, long_ago + 60)
+    assert [e["host"] for e in old] == ["ms2", "ma1", ""]
+    assert json.dumps(old, allow_nan=False)
+    assert fill.events(live, {}, NOW - 3 * 86400, NOW - 2 * 86400) == []
+
+
+def test_a_thousand_events_leave_the_gravest_and_newest() -> None:
+    history = Happened([NOW - 9 * 86400 + i for i in range(1000)], ["ms2"])
+    live = Live(history, clock=lambda: NOW)  # type: ignore[arg-type]
+    live.load()
+    found = fill.events(live, {}, NOW - 10 * 86400, NOW - 8 * 86400)
+    assert [e["time"] for e in found] == [NOW - 9 * 86400 + i for i in range(1000 - fill.MAX_EVENTS, 1000)]
 
 
 def test_a_panel_that_looks_back_gets_more_than_its_columns() -> None:
