@@ -12,7 +12,8 @@ not unambiguous, so this reads what stands there and guesses no more than it mus
 * 9223372036854775807 and -9223372036854775808 are what clear() leaves of min and max: NA.
 * Rows of ``-x aggpack`` give their count only: the marks between min and max are no numbers.
 * A stack key may be empty, and then is only a line's end: it is seen where stacks are seen around it. An
-  aggregation without keys that is printed right after one by stacks is taken for its empty stack.
+  aggregation without keys that is printed right after one by stacks is taken for its empty stack, one by a stack
+  after one by two for rows whose first is empty.
 * An lquantize or llquantize is known by its printed buckets only; those outside of them were elided. Buckets in
   equal steps are read as an lquantize, also where a Linux llquantize printed nothing but negative ones in equal
   steps, whose labels are upper bounds.
@@ -45,10 +46,11 @@ _PROBE = re.compile(r" {0,2}\d{1,4} +\d{1,8} {1,40}[^:]{0,80}:[^\s:]+ |(?=.{32} 
 _INDENTED_PROBE = re.compile(r" {3,8}\d{1,4} +\d{1,8} {1,40}[^:]{0,80}:[^\s:]+ ")
 _FLOW = re.compile(r" {0,2}\d{1,4} +(->|<-|=>|<=|\|) ")
 _FRAME = re.compile(
-    r"(?: ?(?![^`]*`[^`]*`)| {3,64})"
+    r"(?: ?(?![^`]*`[^`]*`)|  (?=\S+`)(?!.*\S {2,}(?:\S|$))| {3,64})"
     r"(\S+`(?![^(<\[]*, )[^`\s].*|`[^`\s].*|\S+:0x[0-9a-f]+|0x[0-9a-f]+|<.*>|\[ .* \]) *"
 )
-"""At the margin a second backtick is prose; what has a comma outside of brackets is a script's own heading."""
+"""At the margin a second backtick is prose; what is padded at dtrace's indent of keys is a key; what has a comma
+outside of brackets is a script's own heading."""
 _INDENTED_FRAME = re.compile(r" {14,40}(?=\S+`)")
 _ELISION = re.compile(r" *\[?\.\.\.\]? *")
 _DUMP_HEAD = re.compile(r" {5,}( {2}[0-9a-f]){16} {2}0123456789abcdef")
@@ -166,8 +168,8 @@ class _Reader:
         """Line after the last row of values."""
         self.block_ends = -1
         """Line after the last block of buckets."""
-        self.shape: tuple[int, int] | None = None
-        """Of the last row with a stack: place of the first stack, number of keys."""
+        self.shape: list[bool] = []
+        """Which keys of the last row with a stack are stacks."""
         self.stackless: list[list[str]] = []
         """Keys of the rows right above that may lack an empty stack."""
 
@@ -236,7 +238,7 @@ class _Reader:
         number = _number(line)
         if _COLUMNS.fullmatch(line) or (self.columns and _is_probe(line, number is not None)):
             self._discard()
-            self.shape, self.stackless = None, []
+            self.shape, self.stackless = [], []
             self.answer.text.append(line)
             return
         # What looks like a value is an integer key where a stack follows (a row that begins with a stack has an
@@ -382,12 +384,16 @@ class _Reader:
         following = next((line for line in self.lines[self.at + 1 : self.at + 5] if line.strip()), "")
         return _BARE.fullmatch(following) is not None and _full(self.lines[self.at])
 
-    def _blocks(self, after: list[str]) -> list[str]:
-        """All keys of a row with the stack (or dump) right above: `[keys] stack [keys] stack … after`."""
-        got = [*after]
-        first, same = 0, False
+    def _blocks(self, after: list[str], empty: int = 0) -> list[str]:
+        """All keys of a row with the stack (or dump) right above: `[keys] stack [keys] stack … after`.
+
+        `empty`: stacks between it and `after`.
+        """
+        got, shape = [*[""] * empty, *after], [True] * empty + [False] * len(after)
+        first, same, lacks = 0, False, False
         while self.above and self.above[-1].block:
             got.insert(0, self.above.pop().text)
+            shape.insert(0, True)
             first = 0
             if not self.above:
                 break
@@ -396,38 +402,43 @@ class _Reader:
                 lines = above.end - above.at
                 same = lines == 1
                 self.above.pop()
-                if lines > 1 and self.above and self.above[-1].block:
-                    got[:0] = [""] * (lines - 1)
+                inner = bool(self.above) and self.above[-1].block
+                # As many empty lines as empty stacks before this one, and its own; else one of the aggregation's.
+                empty = lines - 1 if inner else int(lines == 2 and self.shape == [True, *shape])
+                got[:0] = [""] * empty
+                shape[:0] = [True] * empty
+                lacks = lines == 3 and not inner
                 continue
             same = True
             early = self._early(above.end)
             got[:0] = early
+            shape[:0] = [False] * len(early)
             first = len(early)
         if same:
             for keys in self.stackless:
                 if len(keys) == len(got) - 1:
                     keys.insert(first, "")
-        self.stackless = []
-        self.shape = first, len(got)
+        self.stackless = [got] if lacks else []
+        self.shape = shape
         return got
 
     def _with_empty_stack(self, own: list[str]) -> list[str]:
         above = self.above[-1] if self.above else None
         if above and above.kind == "line" and _full(above.text):
             early = self._early(above.end)
-            self.shape = len(early), len(early) + 1 + len(own)
+            self.shape = [False] * len(early) + [True] + [False] * len(own)
             return [*early, "", *own]
         if above and above.kind == "blank":
             if len(self.above) > 1 and self.above[-2].block:
                 self.above.pop()
-                return self._blocks([*[""] * (above.end - above.at), *own])
-            if self.shape and len(own) == self.shape[1] - 1 and above.end - above.at == 1:
-                own.insert(self.shape[0], "")
+                return self._blocks(own, empty=above.end - above.at)
+            if self.shape and len(own) == len(self.shape) - 1 and above.end - above.at == 1:
+                own.insert(self.shape.index(True), "")
             else:
                 self.stackless = self.stackless if above.end - above.at == 1 else []
                 self.stackless.append(own)
         else:
-            self.shape, self.stackless = None, []
+            self.shape, self.stackless = [], []
         return own
 
     def _with_newlines(self, head: str) -> list[str] | None:
@@ -487,7 +498,7 @@ class _Reader:
             self.at += 1
             rows += self._rows()
         if not any(item.block for item in self.above):
-            self.shape, self.stackless = None, []
+            self.shape, self.stackless = [], []
         own = self._histogram_keys(header)
         try:
             h = blocks.guess([blocks.bucket(m) for m in rows], whole=whole)

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from collectors.dtrace import layout
 from collectors.dtrace.drops import drops
 from frames.schemas import bounds
+from tests.dtrace import printer
+from tests.dtrace.printer import Stack, Text
 
 RECORDED = Path(__file__).parent.parent / "recorded" / "dtrace"
 _ROOT = Path(os.environ.get("ZONESCOPE_CORPUS", Path(__file__).parents[2].parent / "shared" / "corpus"))
@@ -144,6 +146,30 @@ def test_two_stacks_as_keys_and_an_empty_one() -> None:
         [["imapd", "genunix`read+0x1", "libc.so.1`_read+0x7"], 3],
         [["nfsd", "genunix`write+0x1", ""], 5],
     ]
+
+
+@pytest.mark.parametrize("above", ["", "\nprofile:\n", printer.printa([([Text("x")], [1])])])
+def test_an_empty_stack_before_the_first_of_two(above: str) -> None:
+    read, write = Stack(("libc.so.1`_read+0x7",)), Stack(("libc.so.1`_write+0x7",))
+    kernel = Stack(("genunix`read+0x1", "unix`sys_syscall+0x10e"))
+    text = printer.printa([([Stack(()), read], [3]), ([kernel, write], [5]), ([Stack(()), write], [7])])
+    answer = layout.parse(above + text)
+    assert [plain(r) for r in answer.rows if r.keys != ["x"]] == [
+        [["", read.frames[0]], 3],
+        [["\n".join(kernel.frames), write.frames[0]], 5],
+        [["", write.frames[0]], 7],
+    ]
+
+
+@pytest.mark.parametrize("value", [16, 17, 6])
+def test_stacks_moved_to_the_column_of_keys(value: int) -> None:
+    frames = "  genunix`read+0x1\n  unix`sys_syscall+0x10e\n"
+    answer = layout.parse(f"{frames}{12:{value}d}\n\n{frames}{9:{value}d}\n")
+    assert [plain(r) for r in answer.rows] == [[["genunix`read+0x1\nunix`sys_syscall+0x10e"], n] for n in (12, 9)]
+    assert not answer.text
+    # What is padded there is a symbol, the key of a histogram.
+    (row,) = layout.parse(f"  {'genunix`read':<50}\n{HISTOGRAM}").rows
+    assert plain(row) == [["genunix`read"], {4: 6}]
 
 
 def test_addresses_are_frames() -> None:
