@@ -64,6 +64,8 @@ class Context:
     interval: float
     facts: Mapping[str, str] = field(default_factory=dict)
     """release, ncpu, page_size, boot_time, … as the probe learnt them; options of the inventory as 'option:x'."""
+    saved: bool = False
+    """A text that somebody kept, no stream: what it has of a report is shown, what stands around it passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +119,12 @@ def parse_text(
 ) -> dict[str, Any]:
     """The whole of a recorded output as frames: table name -> DataFrame in the table's schema.
 
-    Without a stamp in the output, interval i (0-based) is stamped ``at + (i + 1) * interval``.
+    Without a stamp in the output, interval i (0-based) is stamped ``at + (i + 1) * interval``. A text that holds one
+    report only shows it, although in a stream the first is the mean since boot.
     Raises ParseError at the first line that cannot be read, unless `complain` takes it: then reading goes on, as it
     does on a live stream.
     """
-    ctx = Context(host, os or variant.systems[0], interval, facts or {})
+    ctx = Context(host, os or variant.systems[0], interval, facts or {}, saved=True)
     parser = variant.parser(ctx)
     batches: list[Batch] = []
 

@@ -10,6 +10,15 @@ import re
 
 from collectors.base import Batch, Context, ParseError
 
+_TOOLS = (
+    "iostat|vmstat|mpstat|prstat|zonestat|zoneadm|kstat|arcstat|vfsstat|ziostat|zonememstat|rcapstat|prctl|swap|swapinfo|"
+    "dladm|sysctl|cat|psrinfo|prtconf"
+)
+PROMPT = re.compile(
+    r"\^C|\s*(?:\[[^\]\n]{1,80}\]|[^\s<>|%#$»]{0,80})(?: \S{1,40})? ?(?:[#$>»]|(?<![0-9 ])%)(?:\s+\S.{0,300})?\s*$"
+    rf"|(?:sudo )?(?:/\S{{1,80}}/)?(?:{_TOOLS})(?:\.p[ly])?(?: +[-/a-z0-9].{{0,300}})?$"
+)
+"""A prompt of a shell, with or without a command, in a text that somebody copied from a terminal."""
 MOST_LINES = 50_000
 """More lines without an end of a report are not a report; they are refused and forgotten."""
 
@@ -19,11 +28,13 @@ class Reports:
 
     `source` is its name for errors; `opening` matches a line that begins a report, where nothing else ends one.
     `stamp` is the host's own epoch seconds where the stream carries them, else None. `bad(i, …)` makes the
-    ParseError of the report's line i (0-based).
+    ParseError of the report's line i (0-based). `since_boot` takes the batches of a report that is no interval.
     """
 
     source = ""
     opening: re.Pattern[str] | None = None
+    prompts = False
+    """Whether a line that looks like a shell's prompt is one: it ends the report, in a saved text."""
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
@@ -32,6 +43,8 @@ class Reports:
         self._first = 1
         self._expect = 0
         self._stamp: float | None = None
+        self._means: list[list[Batch]] = []
+        self._shown = False
 
     def report(self, lines: list[str], stamp: float | None) -> list[Batch]:
         raise NotImplementedError
@@ -39,8 +52,20 @@ class Reports:
     def bad(self, i: int, line: str, why: str, column: int = 0) -> ParseError:
         return ParseError(self.source, self.ctx.host, self._first + i, line, why, column)
 
+    def since_boot(self, batches: list[Batch]) -> list[Batch]:
+        """What is the mean since boot is no interval; a saved text that holds nothing else shows it at its end."""
+        if self.ctx.saved:
+            self._means = [*self._means[-1:], batches]
+        return []
+
+    def alone(self) -> list[Batch]:
+        """The batches of a saved text's only report."""
+        return self._means[0] if len(self._means) == 1 and not self._shown else []
+
     def feed(self, line: str, at: float) -> list[Batch]:
         self.line_no += 1
+        if self.prompts and self.ctx.saved and PROMPT.match(line):
+            return self._close() if self._lines else []
         if line and not (line.isdecimal() and len(line) < 12):
             lines = self._lines
             if not lines:
@@ -61,14 +86,16 @@ class Reports:
         return self._close() if self._lines and len(self._lines) == self._expect else []
 
     def end(self, at: float) -> list[Batch]:
-        return self._close() if self._lines else []
+        return (self._close() if self._lines else []) or self.alone()
 
     def _close(self, *following: str) -> list[Batch]:
         lines, stamp = self._lines, self._stamp
         self._lines, self._stamp = list(following), None
         self._expect = len(lines)
         try:
-            return self.report(lines, stamp)
+            out = self.report(lines, stamp)
+            self._shown |= bool(out)
+            return out
         finally:
             if following:
                 self._first = self.line_no

@@ -5,6 +5,9 @@ Formats: iostat(1M) -x with and without -n (the name stands last, and may hold b
 controllers and paths are rows too), -I (counts in the interval), -M, -r (commas), -T u and -T d; iostat -En alone;
 FreeBSD's iostat(8) -x up to release 10 (svc_t) and since (ms/r … ms/t), with -C, -T and -I.
 
+Without -x the disks stand side by side, three columns each: of -D reads, writes and use, of the others the service
+time only, for what they tell besides is not of reads or of writes.
+
 iostat's first report is since boot, and so is the one after a disk came or went ("<<State change>>"): both are dropped.
 """
 
@@ -37,11 +40,23 @@ HEADINGS: dict[str, tuple[str, float]] = {
     "trn": ("transport_errors", 1),
 }
 """iostat's headings: column and factor to its unit."""
+COUNTS = frozenset(["read_ops", "write_ops", "read_bytes", "write_bytes"])
+SIDE: dict[str, tuple[str, float]] = {
+    "rps": ("read_ops", 1),
+    "wps": ("write_ops", 1),
+    "util": ("busy", 0.01),
+    "serv": ("asvc_t", 0.001),
+    "kps": ("", 0),
+    "tps": ("", 0),
+}
+"""The headings of disks side by side; of all transfers together the frame has nothing."""
 BESIDES = frozenset(["tin", "tout", "us", "sy", "wt", "st", "id", "ni", "in"])
 """Terminals and CPU: printed behind the first device only."""
 TITLE = re.compile(r"\s*(?:extended\b.*\bstatistics|---- errors ---)")
 DATE = re.compile(r"(?=[^\n]{0,60}\b[0-9]{2}:[0-9]{2}:[0-9]{2}\b)(?=[^\n]{0,60}\b[0-9]{4}\b)[A-Z][a-z]+,? ")
+HEADINGS_LINE = re.compile(r"(?=.*\bdevice\b)\s*(?:device\s+r/[si]\s|r/[si][\s,]+w/[si][\s,]|s/w[\s,]+h/w[\s,])")
 ASIDE = re.compile(r"\s*(?:tty\b|cpu\b|us,? ?(?:sy|ni)\b|tin,? ?tout\b)")
+ABREAST = re.compile(r"\s*(?:tin +tout +)?(?:(?:[kr]ps +[tw]ps +(?:serv|util)\b *)+)(?:us +sy +(?:wt|st) +id\b)?\s*$")
 TOUCHING = re.compile(r"(\d+\.\d)(?=\d+\.\d)")
 """Two numbers of one decimal each with nothing between them: the first was wider than its column."""
 
@@ -61,6 +76,7 @@ class Heading:
         self.name_last = names[0] != "device"
         self.names = names[:-1] if self.name_last else names[1:]
         self.few = len(self.names) - sum(n in BESIDES for n in self.names)
+        self.counts = any(name.endswith("/i") for name in self.names)
         self.plan: list[tuple[int, str, float]] = []
         for at, name in enumerate(self.names):
             if name in HEADINGS:
@@ -102,39 +118,86 @@ class Iostat(Disks):
         self._since_boot = True
         self._line = ""
         self._known: Heading | None = None
+        self._abreast: list[str] = []
+        self._side: list[str] = []
 
     def report(self, lines: list[str], stamp: float | None) -> list[Batch]:
         if errors.FIRST.match(lines[0]):
             return self._counts(lines, stamp)
+        if self._abreast or any(map(ABREAST.match, lines[:2])):
+            return self._side_by_side(lines, stamp)
+        out: list[Batch] = []
         heading: Heading | None = None
         devices: list[str] = []
         rows: list[list[float]] = []
         for i, line in enumerate(lines):
-            if heading is not None:
-                if DATE.match(line) or ASIDE.match(line):
+            if line.lstrip().startswith("<<"):
+                self._since_boot = True
+                return []
+            if DATE.match(line) or ASIDE.match(line):
+                if heading is not None:
                     break  # what stands before the next report's title
+                if ASIDE.match(line):
+                    return []  # CPU and terminals, before the title of the disks
+            elif TITLE.match(line):
+                pass
+            elif heading is None or HEADINGS_LINE.match(line):
+                if heading is not None:  # no title stood before it
+                    out += self._rows(heading, devices, rows, stamp)
+                    devices, rows = [], []
+                heading = self._heading(i, line)
+            else:
                 try:
                     device, row = heading.row(line)
                 except ValueError as e:
                     raise self.bad(i, line, f"iostat: {e}") from e
                 devices.append(device)
                 rows.append(row)
-            elif line.lstrip().startswith("<<"):
-                self._since_boot = True
-                return []
-            elif ASIDE.match(line):
-                return []  # CPU and terminals, before the title of the disks
-            elif not TITLE.match(line) and not DATE.match(line):
-                heading = self._heading(i, line)
-        if heading is None:
-            return []
+        return out if heading is None else out + self._rows(heading, devices, rows, stamp)
+
+    def _rows(self, heading: Heading, devices: list[str], rows: list[list[float]], stamp: float | None) -> list[Batch]:
         since_boot, self._since_boot = self._since_boot, False
-        if since_boot or not devices:
-            return []
+        if not devices:
+            return self.since_boot([]) if since_boot else []
         columns: dict[str, list[object]] = {"device": list(devices)}
         for (_, column, _), values in zip(heading.plan, zip(*rows, strict=True), strict=True):
             columns[column] = list(values)
-        return self.batch(columns, stamp)
+        if since_boot and heading.counts:  # over the time since boot, which nobody tells
+            columns = {c: v for c, v in columns.items() if c not in COUNTS}
+        batches = self.batch(columns, stamp)
+        return self.since_boot(batches) if since_boot else batches
+
+    def _side_by_side(self, lines: list[str], stamp: float | None) -> list[Batch]:
+        """A line an interval; names of disks in the line above the headings."""
+        out: list[Batch] = []
+        names: list[str] = []
+        for i, line in enumerate(lines):
+            words = line.split()
+            if ABREAST.match(line):
+                self._abreast, self._side = names or self._side, words
+                if len(self._abreast) * 3 != sum(words.count(w) for w in SIDE):
+                    raise self.bad(i, line, f"{len(self._abreast)} disks over these headings")
+            elif words[0][0].isalpha() or words[0][0] == "/":
+                names = [w for w in words if w not in ("tty", "cpu")]
+            elif len(words) != len(self._side):
+                raise self.bad(i, line, f"{len(words)} fields under {len(self._side)} headings")
+            else:
+                out += self._line_of_disks(i, line, words, stamp)
+        return out
+
+    def _line_of_disks(self, i: int, line: str, words: list[str], stamp: float | None) -> list[Batch]:
+        columns: dict[str, list[object]] = {"device": list(self._abreast)}
+        for name, word in zip(self._side, words, strict=True):
+            column, factor = SIDE.get(name, ("", 0))
+            if column:
+                try:
+                    value = number(word) * factor
+                except ValueError as e:
+                    raise self.bad(i, line, f"iostat: {e}") from e
+                columns.setdefault(column, []).append(share(value) if column == "busy" else value)
+        since_boot, self._since_boot = self._since_boot, False
+        batches = self.batch(columns, stamp)
+        return self.since_boot(batches) if since_boot else batches
 
     def _heading(self, i: int, line: str) -> Heading:
         if self._known is None or line != self._line:

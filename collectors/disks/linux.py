@@ -101,40 +101,59 @@ SYSSTAT: dict[str, tuple[str, float]] = {
 class Sysstat(Disks):
     """Reports of sysstat's iostat; the first is since boot and is dropped."""
 
-    opening = re.compile(r"avg-cpu:|Device:?\s")
+    opening = re.compile(r"avg-cpu:|\s*\S+\s.*?\s(?:[rw]/s|[rw]sec/s|tps)\s|\s*Device:?\s*\S*[rw]")
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        self._since_boot = True
+        self._seen: set[str] = set()
 
     def report(self, lines: list[str], stamp: float | None) -> list[Batch]:
-        names = lines[0].split()
-        if names[:1] not in (["Device"], ["Device:"]):
+        # "Device:rrqm/s": the first heading was wider than its column. The word itself is in the host's language.
+        names = re.sub(r"(?<=[^\s:]):(?=\S)", ": ", lines[0], count=1).split()
+        name_last = names[-1] in ("Device", "Device:")
+        names = names[:-1] if name_last else names[1:]
+        plan = [(at, *SYSSTAT[name]) for at, name in enumerate(names) if name in SYSSTAT]
+        if not plan:
             if len(lines) > 2 and not lines[0].startswith("avg-cpu"):
                 raise self.bad(0, lines[0], "neither disks nor CPU nor the machine's name")
             return []  # the machine's name, a date, the CPU
-        plan = [(at, *SYSSTAT[name]) for at, name in enumerate(names) if name in SYSSTAT]
-        if not {"read_bytes", "write_bytes"} <= {column for _, column, _ in plan}:
-            raise self.bad(0, lines[0], "not the headings of iostat")
         rows: dict[str, list[Any]] = {"device": []}
+        long_name: list[str] = []
         for i, line in enumerate(lines[1:], 1):
-            words = line.split()
-            if len(words) != len(names):
-                raise self.bad(i, line, f"{len(words)} fields under {len(names)} headings")
+            words = long_name + line.split()
+            long_name = []
+            if len(words) == 1 and not name_last:
+                long_name = words  # its numbers stand in the next line
+                continue
+            if len(words) != len(names) + 1:
+                raise self.bad(i, line, f"{len(words)} fields under {len(names) + 1} headings")
+            device = words.pop() if name_last else words.pop(0)
             try:
-                row = {column: number(words[at]) * factor for at, column, factor in plan}
+                row = {column: _cell(words[at], factor) for at, column, factor in plan}
             except ValueError as e:
                 raise self.bad(i, line, f"iostat: {e}") from e
-            if NOT_DISKS.match(words[0]):
+            if NOT_DISKS.match(device):
                 continue
             reads, writes = row.pop("r_await", nan), row.pop("w_await", nan)
-            if "asvc_t" not in row and "read_ops" in row:
+            if "asvc_t" not in row and {"read_ops", "write_ops"} <= row.keys():
                 r, w = row["read_ops"], row["write_ops"]
                 row["asvc_t"] = per(reads * r + writes * w, r + w)
             if "busy" in row:
                 row["busy"] = share(row["busy"])
-            rows["device"].append(words[0])
+            rows["device"].append(device)
             for column, value in row.items():
                 rows.setdefault(column, []).append(value)
-        since_boot, self._since_boot = self._since_boot, False
-        return [] if since_boot or not rows["device"] else self.batch(rows, stamp)
+        if long_name:
+            raise self.bad(len(lines) - 1, lines[-1], "a disk without numbers")
+        # With -h a report is several tables, each of which is since boot the first time.
+        since_boot = (heading := " ".join(names)) not in self._seen
+        self._seen = {*list(self._seen)[:20], heading}
+        batches = self.batch(rows, stamp) if rows["device"] else []
+        return self.since_boot(batches) if since_boot else batches
+
+
+def _cell(text: str, factor: float) -> float:
+    """A cell's value in its unit; with -h sizes name their own, percentages are marked."""
+    if text[-1:] in "kMGT":
+        return number(text[:-1]) * 1024.0 ** (" kMGT".index(text[-1]) - 1) * factor
+    return number(text.removesuffix("%")) * factor

@@ -25,6 +25,7 @@ class Disks(Reports):
     """Reports of disks with `zpool status` and error counters between them."""
 
     source = "disk_io"
+    prompts = True
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)

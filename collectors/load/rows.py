@@ -20,6 +20,7 @@ class Load(Reports):
     """Base: `load`, `net` and `time` make the batches of one report."""
 
     source = "host_load"
+    prompts = True
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)

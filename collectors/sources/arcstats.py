@@ -71,6 +71,7 @@ class Arcstats(Reports):
     """One row per report; `form` finds the statistics in the variant's own text, the others are tried after it."""
 
     source = "arcstats"
+    prompts = True
     opening = re.compile(r"\[|module:\s|[0-9]+ [0-9]+ 0x")
 
     def __init__(self, ctx: Context, form: re.Pattern[str]) -> None:

@@ -42,6 +42,7 @@ class Jails(Reports):
     """One row of zone_usage per jail and report."""
 
     source = "zone_usage"
+    prompts = True
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
