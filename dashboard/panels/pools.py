@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -39,9 +41,15 @@ def pool_io(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData
     largest = frame["pool"].value_counts().idxmax() if len(frame) else ""
     names = frame["vdev"].str.split("/").str[-1]
     names = names.where(frame["pool"] == largest, frame["pool"] + " " + names)
-    aside = set(names[frame["vdev"].str.startswith(ASIDE) | (frame["pool"] != largest)]) if len(frame) else set()
+    apart = frame["vdev"].str.startswith(ASIDE) | (frame["pool"] != largest)
+    aside = set(names[apart]) if len(frame) else set()
+    return mirrored(frame.assign(name=names), grid, known, aside)
+
+
+def mirrored(frame: pd.DataFrame, grid: Grid, known: Known, aside: Collection[str] = ()) -> PanelData:
+    """Bytes read (up) and written (down) of the busiest of column ``name`` and the rest, those `aside` last."""
     columns = ("read_bytes", "read_bytes_min", "read_bytes_max", "write_bytes", "write_bytes_min", "write_bytes_max")
-    ids, arrays = pivot(frame.assign(name=names), "name", columns, grid)
+    ids, arrays = pivot(frame, "name", columns, grid)
     have = list(dict.fromkeys(k.rsplit("/", 1)[0] for k in known))
     chosen = top(ids, list(means(arrays[0]) + means(arrays[3])), [k for k in have if k != "rest"], VDEVS)
     others = [i for i, name in enumerate(ids) if name not in chosen]

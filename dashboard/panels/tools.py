@@ -109,9 +109,11 @@ def lines(
     label: Callable[[str], str] = str,
     n: int = TOP,
     rest: bool = True,
+    unit: str = "",
 ) -> PanelData:
-    """One line per key with its band, the largest `n` and the sum of the rest; unit from the schema of `table`."""
-    unit = SCHEMAS[table].by_name[column].unit
+    """One line per key with its band, the largest `n` and the sum of the rest; unit from the schema of `table`, unless
+    what is counted is named ("threads")."""
+    unit = unit or SCHEMAS[table].by_name[column].unit
     _, least, most = extremes(SCHEMAS[table], column)
     ids, (values, low, high) = pivot(frame, key, [column, least, most], grid)
     chosen = top(ids, list(means(values)), [k for k in known if k != "rest"], n)
