@@ -129,6 +129,19 @@
     }
     return out;
   };
+  /** Rows as a CSV file to keep; what a spreadsheet would take for a formula is a text. */
+  zs.saveCsv = (name, rows) => {
+    const cell = (v) => {
+      const s = v === null || v === undefined ? "" : typeof v === "string" ? v.replace(/^([=+\-@\t\r])/, "'$1") : String(v);
+      return /[",\r\n]/.test(s) ? `"${s.replace(/"/g, '""')}"` : s;
+    };
+    const a = zs.h("a");
+    a.href = URL.createObjectURL(new Blob([rows.map((r) => r.map(cell).join(",")).join("\r\n") + "\r\n"], { type: "text/csv" }));
+    a.download = name;
+    a.click();
+    setTimeout(() => URL.revokeObjectURL(a.href), 1000);
+  };
+
   /** Round ticks of a linear axis from lo to hi. */
   zs.niceStep = (range, most) => {
     const raw = range / Math.max(1, most);

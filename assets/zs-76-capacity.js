@@ -381,15 +381,10 @@
 
   /** The table as a file: bytes, UTC, nothing rounded. */
   function save() {
-    const cell = (v) => (v === null || v === undefined ? "" : /^[=+\-@]/.test(v) && typeof v === "string" ? `'${v}` : /[",\n]/.test(v) ? `"${String(v).replace(/"/g, '""')}"` : String(v));
     const at = (t) => (t === null ? "" : new Date(t * 1000).toISOString());
     const lines = [["host", "pool", "used (B)", "size (B)", "growth (B/week)", "80 % earliest of 8 in 10 (UTC)", "80 % in half the cases (UTC)", "80 % latest of 8 in 10 (UTC)", "note"]];
     for (const r of rows()) lines.push([r.host, r.pool, r.used, r.size, r.weekly, at(r.early), at(r.middle), at(r.late), r.why || (r.early === null ? r.early_text : "")]);
-    const a = h("a");
-    a.href = URL.createObjectURL(new Blob([lines.map((l) => l.map(cell).join(",")).join("\r\n") + "\r\n"], { type: "text/csv" }));
-    a.download = "zonescope-capacity.csv";
-    a.click();
-    setTimeout(() => URL.revokeObjectURL(a.href), 1000);
+    zs.saveCsv("zonescope-capacity.csv", lines);
   }
 
   // -- snapshot retention ------------------------------------------------------------------------------------------

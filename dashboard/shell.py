@@ -19,6 +19,7 @@ Python writes the elements once; assets/zs.js fills and drives them. What it may
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from dash import dcc, html
@@ -121,14 +122,34 @@ def panel_shell(
     )
 
 
-def view_shell(name: str, query: panels.Query, *, id: str = "", cls: str = "") -> html.Div:
+def view_shell(name: str, query: panels.Query, *, id: str = "", cls: str = "", **attributes: Any) -> html.Div:
     """The element of view `name`. Raises KeyError for a view that nobody registered."""
     panels.VIEWS[name]
     return html.Div(
         id=id or f"v-{slug(name)}",
         className=f"zs-view zs-view-{name} {cls}".strip(),
         **attrs(data_view=name, data_query=canonical(query)),
+        **attributes,
     )
+
+
+def section(title: str, *body: Any, subtitle: str = "", aside: Sequence[Any] = (), cls: str = "") -> html.Section:
+    """A panel that is no plot: `body` under its title."""
+    head = [html.H2(title, className="zs-panel-title"), html.Span(subtitle, className="zs-panel-sub"), *aside]
+    return html.Section([html.Header(head, className="zs-panel-head"), *body], className=f"zs-panel {cls}".strip())
+
+
+def table_section(title: str, subtitle: str, view: str, query: panels.Query, *, rows: str) -> html.Section:
+    """The view `view`, a table of `dashboard.panels.tables` whose rows are `rows` ("zone"), with its file to keep."""
+    id = f"v-{slug(view)}"
+    element = view_shell(view, query, id=id, **attrs(data_rows=rows))
+    save = html.Button(
+        "CSV",
+        className="zs-button zs-save",
+        title="The table as a file",
+        **attrs(data_save_table=id, data_name=view.replace("_", "-")),
+    )
+    return section(title, element, subtitle=subtitle, aside=[save], cls="zs-table-panel")
 
 
 def top_bar(links: list[tuple[str, str]], here: str) -> list[Any]:

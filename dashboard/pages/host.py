@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dash import html
 
 from dashboard.live import Live
-from dashboard.pages import Page, Url, host_path, page
+from dashboard.pages import Page, PageFunction, Url, host_path, page
 from dashboard.panels.tools import TOP
-from dashboard.shell import panel_shell, view_shell
+from dashboard.shell import attrs, panel_shell, view_shell
 from dashboard.verdicts import ORDER, verdicts
 
 VITALS = ("cpu", "run_queue", "memory_free", "paging", "pool_read", "pool_write", "disk_worst", "net_in")
@@ -72,6 +74,32 @@ def unknown_host(live: Live, name: str) -> Page | None:
         className="zs-nothing",
     )
     return Page(name, [body, view_shell("heard", {"of": "host", "name": name})], ranged=False)
+
+
+def chooser(live: Live, here: str, path_of: Callable[[str], str]) -> html.Div:
+    """The hosts as buttons, `here` pressed; a click keeps the range."""
+    links = [
+        html.A(
+            name,
+            href=path_of(name),
+            className="zs-button" + (" zs-on" if name == here else ""),
+            **attrs(data_keep="1"),
+        )
+        for name in sorted(live.hosts)
+    ]
+    return html.Div(links, className="zs-segments", **attrs(role="group", aria_label="host"))
+
+
+def of_host(url: Url, title: str, function: PageFunction) -> Page:
+    """The page `function` of ``?host=ms2``, as a panel's menu links to it; without one, of the host that most needs a
+    look."""
+    host = url.query.get("host") or first(url.live).removeprefix("/host/")
+    if not host:
+        body = html.Div(html.P("No host has been heard of yet. This page goes on by itself."), className="zs-nothing")
+        return Page(title, [body, view_shell("heard", {"of": "hosts"})], ranged=False)
+    if (unknown := unknown_host(url.live, host)) is not None:
+        return unknown
+    return function(Url(url.path, {**url.args, "host": host}, url.query, url.live))
 
 
 @page("/host/<name>", nav="Host", home=first)

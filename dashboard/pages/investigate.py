@@ -12,9 +12,9 @@ from dash import html
 
 from dashboard.live import Live
 from dashboard.pages import Page, Url, page
+from dashboard.pages.host import chooser, latency_source, of_host, unknown_host
 from dashboard.pages.host import first as worst_host
-from dashboard.pages.host import latency_source, unknown_host
-from dashboard.shell import attrs, panel_shell, view_shell
+from dashboard.shell import attrs, panel_shell, section, view_shell
 
 COMPARE: dict[str, tuple[str, float]] = {
     "alone": ("this window alone", 0.0),
@@ -63,19 +63,6 @@ def investigate(url: Url) -> Page:
         return unknown
     chosen = url.args["compare"] if url.args["compare"] in COMPARE else "alone"
     word, shift = COMPARE[chosen]
-    hosts = html.Div(
-        [
-            html.A(
-                name,
-                href=path_of(name, chosen),
-                className="zs-button" + (" zs-on" if name == host else ""),
-                **attrs(data_keep="1"),
-            )
-            for name in sorted(url.live.hosts)
-        ],
-        className="zs-segments",
-        **attrs(role="group", aria_label="host"),
-    )
     against = html.Div(
         [
             html.A(
@@ -96,16 +83,10 @@ def investigate(url: Url) -> Page:
         f"Investigate {host}",
         head=[view_shell("host_head", {"host": host})],
         body=[
-            html.Div([hosts, against], className="zs-choices"),
+            html.Div([chooser(url.live, host, lambda name: path_of(name, chosen)), against], className="zs-choices"),
             panel_shell("disk_strip_day", {"host": host}),
             html.Div(columns, className="zs-columns" if shift else "zs-columns zs-one"),
-            html.Section(
-                [
-                    html.H2("What happened", className="zs-panel-title"),
-                    view_shell("events_log", {"host": [host], "n": 40}),
-                ],
-                className="zs-panel",
-            ),
+            section("What happened", view_shell("events_log", {"host": [host], "n": 40})),
         ],
     )
 
@@ -113,10 +94,6 @@ def investigate(url: Url) -> Page:
 @page("/investigate", nav="Investigate", home=home)
 def investigate_any(url: Url) -> Page:
     """`?host=ms2`, as a panel's menu links here; without one, the host that most needs a look."""
-    host = url.query.get("host") or worst_host(url.live).removeprefix("/host/")
-    if not host:
-        body = html.Div(html.P("No host has been heard of yet. This page goes on by itself."), className="zs-nothing")
-        return Page("Investigate", [body, view_shell("heard", {"of": "hosts"})], ranged=False)
-    if (unknown := unknown_host(url.live, host)) is not None:
-        return unknown
-    return investigate(Url(url.path, {"host": host, "compare": "alone"}, url.query, url.live))
+    return of_host(
+        url, "Investigate", lambda u: investigate(Url(u.path, {**u.args, "compare": "alone"}, u.query, u.live))
+    )

@@ -141,6 +141,7 @@ MODULES = (
     "dashboard.panels.dtrace",
     "dashboard.panels.fleet",
     "dashboard.panels.host",
+    "dashboard.panels.mail",
     "dashboard.panels.migration",
     "dashboard.panels.transfers",
     "dashboard.panels.pools",

@@ -654,11 +654,13 @@ def migration_head(live: Live, query: Query, at: float | None) -> dict[str, Any]
 
 @view("events_log")
 def events_log(live: Live, query: Query, at: float | None) -> dict[str, Any]:
-    """{events: [{time, severity, host, kind, text}]} newest first; of the hosts of the query, or of all."""
+    """{events: [{time, severity, host, kind, text}]} newest first; of the hosts and kinds of the query, or of all."""
     end = live.clock() if at is None else at
     hosts = query.get("host") or []
     names = [hosts] if isinstance(hosts, str) else [str(h) for h in hosts]
     found = _events(live, at, end - 86400, end + 60 if at is None else end, names)
+    if kinds := query.get("kind"):
+        found = [e for e in found if e["kind"] in kinds]
     found.sort(key=lambda e: -float(e["time"]))
     return {"events": found[: int(query.get("n", 12))]}
 
