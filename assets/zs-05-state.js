@@ -227,7 +227,7 @@
     state.paused = state.hold = null;
     read();
     if (same) e.stopImmediatePropagation();
-    if (JSON.stringify([state.from, state.to]) !== before || !same) zs.emit("range");
+    if (JSON.stringify([state.from, state.to]) !== before || !same) zs.emit("range", "back");
     zs.emit("url");
   });
   /** Dash moved to another page: its URL rules. */

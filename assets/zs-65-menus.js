@@ -171,13 +171,14 @@
     if (!p.meta) return;
     const MOST = 1000;
     const [i0, i1] = p.columns();
-    const series = p.meta.series.map((s, r) => ({ s, r })).filter((x) => p.selected(x.s));
+    const some = (r) => p.values.subarray(r * p.cap + i0, r * p.cap + i1).some((v) => v === v);
+    const series = p.meta.series.map((s, r) => ({ s, r })).filter((x) => p.selected(x.s) && (x.s.group !== "hidden" || some(x.r)));
     const table = h("table", "zs-table zs-data");
     const head = h("tr", "", h("th", "", `time, ${zs.zone()}`));
     const sc = series.map(({ s, r }) => {
       let m = 0;
       for (let i = i0; i < i1; i++) m = Math.max(m, Math.abs(p.values[r * p.cap + i]) || 0);
-      return zs.scale(s.unit || p.meta.unit, m);
+      return zs.scale(s.unit || (s.group === "hidden" ? "" : p.meta.unit), m);
     });
     series.forEach(({ s }, k) => head.append(h("th", "zs-n", sc[k].unit ? `${s.label}, ${sc[k].unit}` : s.label)));
     const body = h("tbody");

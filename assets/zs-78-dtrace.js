@@ -181,8 +181,9 @@
     read();
     apply();
   });
-  zs.on("range", () => {
-    if (!root()) return;
+  zs.on("range", (how) => {
+    // What Back restores comes whole from its own address (url).
+    if (!root() || how === "back") return;
     S.cell = S.range = null;
     write(false);
     apply();
@@ -592,6 +593,8 @@
         if (b) drillMenu(b, tr.zsKey);
         else light(tr.dataset.id, e.shiftKey || e.ctrlKey || e.metaKey);
       });
+      // Shift+click lights one more key; it marks no text.
+      p.body.addEventListener("mousedown", (e) => e.shiftKey && e.preventDefault());
       p.body.addEventListener("contextmenu", (e) => {
         const tr = e.target.closest("tr[data-id]");
         if (!tr) return;
