@@ -107,7 +107,7 @@ def judge(live: Live) -> dict[str, Verdict]:
     hosts = sorted(live.hosts)
     status = live.latest("zpool_status", within=60)
     scans = live.latest("pool_scan", within=60)
-    before = _earlier(live, scans, now)
+    before = earlier(live, scans, now)
     zones = live.latest("zone_usage", within=15)
     unread = unreadable(live, now)
     lagging = _lagging(live, now)
@@ -146,7 +146,7 @@ def reasons_at(live: Live, at: float) -> dict[str, Verdict]:
     status, scans, zones = (
         live.store.latest(t, at=at, within=120) for t in ("zpool_status", "pool_scan", "zone_usage")
     )
-    before = _earlier(live, scans, at)
+    before = earlier(live, scans, at)
     out = {}
     for name in sorted(live.hosts):
         mine = [f[f["host"] == name] if len(f) else f for f in (status, scans, zones)]
@@ -210,7 +210,7 @@ def _scans(scans: pd.DataFrame, before: Mapping[tuple[str, str], scan.Row]) -> l
 _scanned: WeakKeyDictionary[Live, tuple[float, dict[tuple[str, str], scan.Row]]] = WeakKeyDictionary()
 
 
-def _earlier(live: Live, scans: pd.DataFrame, at: float) -> dict[tuple[str, str], scan.Row]:
+def earlier(live: Live, scans: pd.DataFrame, at: float) -> dict[tuple[str, str], scan.Row]:
     """Where the scans that are under way were a quarter of an hour before `at`, by host and pool; read each minute."""
     if not len(scans) or not (scans["state"] == "in_progress").any():
         return {}
