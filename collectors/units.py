@@ -7,7 +7,9 @@ differences of rounded values can say how sure they are. None means exact. "-" i
 from __future__ import annotations
 
 import re
+from calendar import timegm
 from collections.abc import Callable
+from time import strptime
 
 Number = tuple[float | None, float | None]
 """(value, step); (None, None) where nothing is printed."""
@@ -98,6 +100,16 @@ _DATE = re.compile(r"(?=.*\b(?:19|20)\d\d(?!\d))(?=.*(?<!\d)\d?\d[:.時시h]\s?\
 def is_date(line: str) -> bool:
     """Whether a line may be the date and time that `-T d` prints, in any locale: a year and a time of day."""
     return len(line) < 80 and _DATE.fullmatch(line) is not None
+
+
+def utc(tokens: list[str]) -> float | None:
+    """Epoch seconds of `-T d` in the C locale; None where its time zone is not UTC, since names are ambiguous."""
+    if len(tokens) == 6 and tokens[4] in ("UTC", "GMT"):
+        try:
+            return float(timegm(strptime(" ".join(tokens[:4] + tokens[5:]), "%a %b %d %H:%M:%S %Y")))
+        except ValueError:
+            return None
+    return None
 
 
 class Memo(dict[str, Number]):

@@ -23,19 +23,22 @@ heading, stamp or repetition of a pool, or when the output rests.
 A row that is shorter than the dashed line was cut, if nothing follows it; else it was edited (texts that people paste
 are indented, squeezed to single blanks, or lose a column's padding) and is read. Columns that the schema does not
 know are passed over. Under a heading `vdev` (the tool was asked for some vdevs) no pool is named: it is ''.
+
+In a saved text, words around the output are passed over, a command that a shell repeated begins anew (with -y there,
+its first report is an interval), and where nothing but means since boot is found they are shown. Rows that all lost
+their indentation are placed by the dashed lines between pools: disks belong to the group before them.
 """
 
 from __future__ import annotations
 
 import re
-from calendar import timegm
 from itertools import islice
-from time import strptime
 from typing import Any
 
 from collectors.base import Batch, Context, ParseError, Source, Variant
-from collectors.units import Memo, Number, is_date, nanoseconds, nicenum
-from collectors.vdevs import SECTIONS, Tree, Vdev, is_group
+from collectors.pasted import is_command
+from collectors.units import Memo, Number, is_date, nanoseconds, nicenum, utc
+from collectors.vdevs import SECTIONS, Nest, Tree, Vdev, is_group
 from frames.schemas import ZPOOL_IOSTAT
 
 BASE = ["alloc", "free", "read_ops", "write_ops", "read_bytes", "write_bytes"]
@@ -80,7 +83,7 @@ _CELLS = set(ZPOOL_IOSTAT.by_name) | set(BASE)
 _NONE: Number = (None, None)
 MOST_ROWS = 50_000
 _STAMP = re.compile(r"[0-9]{9,11}")
-_PROMPT = re.compile(r".{0,200}[#$%>] *zpool iostat.{0,200}")
+_WITHOUT_FIRST = re.compile(r"zpool iostat (?:.*\s)?-[a-zA-Z]*y")
 LIKE = 0.03
 """Rates within this share of the mean since boot are taken for it, if all of a pool's are and it is not idle."""
 
@@ -103,10 +106,17 @@ class IostatParser:
     """
 
     def __init__(self, ctx: Context, *, first_is_interval: bool = False, learn: bool = False) -> None:
-        self._host = ctx.host
+        self._host, self._saved = ctx.host, ctx.saved
         self._line_no = 0
-        self._learning = learn
-        self._drop_first = self._drop = not first_is_interval
+        self._learn_first, self._drop_first = learn, not first_is_interval
+        self._means: list[Batch] = []  # of a saved text
+        self._given = False
+        self._unread: ParseError | None = None
+        self._anew()
+
+    def _anew(self) -> None:
+        """Nothing is known of the stream."""
+        self._learning, self._drop = self._learn_first, self._drop_first
         self._tabs = False
         self._headed = False  # headings come before every report
         self._groups: list[str] = []
@@ -136,6 +146,7 @@ class IostatParser:
         self._names: list[str] = []
         self._cells: list[_Cells] = []
         self._pools: set[str] = set()
+        self._breaks = {0}  # where a dashed line stood before a row
         self._taken = 0  # rows of this report that were emitted
         self._closed = False
 
@@ -151,6 +162,7 @@ class IostatParser:
             if not self._extra:
                 self._width = len(line)
             self._closed = bool(self._names)
+            self._breaks.add(len(self._names))
             return self._complete() if self._names == self._known else []
         n = len(self._columns)
         parts = (line[: self._width] if self._extra else line).rsplit(None, n)
@@ -175,9 +187,14 @@ class IostatParser:
     def end(self, at: float) -> list[Batch]:
         if self._cut:
             return self._refuse(self._cut, "the row is cut", len(self._cut))
+        out: list[Batch] = []
         if self._closed or not self._known or self._names == self._known:
-            return self._complete()
-        return []
+            out = self._complete()
+        if self._given or not self._saved:
+            return out
+        if self._unread and not self._means:
+            raise self._unread
+        return self._means
 
     def _row(self, name: str, cells: list[Number]) -> list[Batch]:
         """A row of the form with headings; `name` keeps its indentation."""
@@ -185,7 +202,7 @@ class IostatParser:
             return self._refuse(name, "a row without tabs among rows of -H")
         out: list[Batch] = []
         if name[0] == " ":
-            if not self._pools:
+            if not self._names:
                 return self._refuse(name, "a vdev before its pool")
             self._cells.append(cells)
         elif name in SECTIONS and self._pools and all(v is None for v, _ in cells):
@@ -196,7 +213,8 @@ class IostatParser:
                 out = self._next()
             if self._bad:
                 return out
-            self._pools.add(name)
+            if not is_group(name):  # which no pool may be called, but a vdev is that has lost its indentation
+                self._pools.add(name)
             self._cells.append(cells)
         self._names.append(name)
         self._closed = False
@@ -256,7 +274,7 @@ class IostatParser:
             self._groups = tokens
             self._headed = self._headed or bool(self._known)
             return self._next()
-        if self._groups and tokens[0] in ("pool", "vdev") and tokens[1:2] and tokens[1] in ("alloc", "used"):
+        if tokens[0] in ("pool", "vdev") and tokens[1:2] in (["alloc"], ["used"]):
             self._margin += line[: len(line) - len(line.lstrip())]
             self._pools_named = tokens[0] == "pool"
             return self._heading(tokens[1:], line.lstrip())
@@ -266,16 +284,34 @@ class IostatParser:
             return out
         if is_date(line):
             out = self._next()
-            self._stamp = _utc(tokens)
+            self._stamp = utc(tokens)
             return out
-        if line.strip() == "no pools available" or _PROMPT.fullmatch(line):
+        if line.strip() == "no pools available":
             return self._next()
-        return self._refuse(line, "neither a row nor a heading")
+        if is_command(line):
+            out = self._next()
+            if self._saved:
+                self._anew()
+                self._drop = self._drop and not _WITHOUT_FIRST.search(line)
+            return out
+        if not self._saved or self._is_torn(line, tokens):
+            return self._refuse(line, "neither a row nor a heading")
+        self._unread = self._unread or self._error(line, "neither a row nor a heading", 1)
+        return self._next() if any(c.isalnum() for c in line) else []
+
+    def _is_torn(self, line: str, tokens: list[str]) -> bool:
+        """Whether a line is what is left of a row: a name that stands in, or one with numbers behind it."""
+        if len(tokens) == 1:
+            return bool(self._names) and line[0] == " "
+        try:
+            return all(_counts[t] for t in tokens[1:])
+        except ValueError:
+            return False
 
     def _heading(self, tokens: list[str], line: str) -> list[Batch]:
         if line == self._heading_line:
             return []
-        columns: list[str] = []
+        columns = [] if self._groups else list(WIDTHS.get(len(tokens), []))  # the line above was left out
         for group in self._groups:
             at = len(columns)
             for token in tokens[at : at + (1 if tokens[at : at + 1] == ["wait"] else 2)]:
@@ -296,7 +332,10 @@ class IostatParser:
         self._first = self._first or (self._names[0] if self._names else "")
         self._begin()
         self._bad = True
-        raise ParseError("zpool_iostat", self._host, self._line_no, line, why, column)
+        raise self._error(line, why, column)
+
+    def _error(self, line: str, why: str, column: int) -> ParseError:
+        return ParseError("zpool_iostat", self._host, self._line_no, line, why, column)
 
     def _check_length(self) -> None:
         if len(self._names) > MOST_ROWS:
@@ -318,22 +357,28 @@ class IostatParser:
         unlike: set[str] = set()
         if names != self._known:
             before = self._layout
+            self._flat = not any(name[:1] == " " for name in names)
             if self._tabs:
                 self._layout = by_space(names, self._cells, before)
+            elif self._flat and self._pools_named and any(map(is_group, names)):
+                self._layout = by_dashes(names, self._cells, self._breaks)
             else:
                 self._layout = by_indentation(names, self._cells, pools=self._pools_named)
             if self._known:
                 unlike = _changed(before, self._layout)
             self._known, self._first = list(names), names[0]
             self._known_pools = len(self._pools)
-            self._flat = not any(name[:1] == " " for name in names)
         self._taken = len(names)
         rows = [(v, c) for v, c in zip(self._layout[taken:], self._cells[taken:], strict=True) if c is not None]
         preface = self._learning and not self._tabs
         if preface or self._drop:
             self._drop = self._drop and preface
             self._remember(rows, {v.pool for v, _ in rows})
+            if self._saved:
+                self._learning = False  # if another one with headings follows, it is a stream of them
+                self._means.append(self._batch(rows, set()))
             return []
+        self._given = True
         unlike |= self._pools_since_boot(rows, unlike)
         if unlike:
             self._remember(rows, unlike)
@@ -421,6 +466,18 @@ def by_indentation(names: list[str], cells: list[_Cells], *, pools: bool = True)
     return out
 
 
+def by_dashes(names: list[str], cells: list[_Cells], breaks: set[int]) -> list[Vdev]:
+    """The tree of rows with headings that have lost their indentation: a pool is what follows a dashed line."""
+    tree, nest, out = Tree(), Nest(), []
+    for i, (name, c) in enumerate(zip(names, cells, strict=True)):
+        if i in breaks or c is None:
+            nest = Nest()
+            out.append(tree.pool(name) if c is not None else tree.section(name, SECTIONS[name]))
+        else:
+            out.append(tree.vdev(nest.depth(name), name))
+    return out
+
+
 def by_space(names: list[str], cells: list[_Cells], before: list[Vdev]) -> list[Vdev]:
     """The tree of -H rows; what is known and what is guessed, the module's first lines say.
 
@@ -482,16 +539,6 @@ def _sums_up(pool: tuple[float, float], cells: list[_Cells]) -> bool:
         if alloc < 0 or free < 0:
             return False
     return False
-
-
-def _utc(tokens: list[str]) -> float | None:
-    """Epoch seconds of `-T d` in the C locale; None where its time zone is not UTC, since names are ambiguous."""
-    if len(tokens) == 6 and tokens[4] in ("UTC", "GMT"):
-        try:
-            return float(timegm(strptime(" ".join(tokens[:4] + tokens[5:]), "%a %b %d %H:%M:%S %Y")))
-        except ValueError:
-            return None
-    return None
 
 
 def _seconds(ctx: Context) -> int:

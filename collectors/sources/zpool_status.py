@@ -9,8 +9,11 @@ Text gives sizes with three digits; JSON gives bytes, and from them, as the tool
 below 10 MiB/s). A pool may print a scrub, a resilver, the expansion of a raidz and the removal of a vdev: the one
 under way counts, else the one that ended last.
 
-A list of damaged files (-v) may hold anything: until an empty line is followed by a pool, its lines are only counted.
-Where a paste has lost its indentation, groups take the disks that follow them.
+A list of damaged files (-v) may hold anything: until a pool that stands in no deeper than the list's heading, its
+lines are only counted. Where a paste has lost its indentation, groups take the disks that follow them.
+
+In a saved text, words around the output are passed over as long as there is a pool somewhere; one whose beginning was
+left out takes its name from the first row. A command that a shell repeated ends what stands before it.
 """
 
 from __future__ import annotations
@@ -18,13 +21,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from collectors.base import Batch, Context, Source, Variant
+from collectors.base import Batch, Context, ParseError, Source, Variant
+from collectors.pasted import is_command
 from collectors.polled import Polled, again
-from collectors.units import duration, is_date, nanoseconds, percent, size
+from collectors.units import duration, is_date, nanoseconds, percent, size, utc
 from collectors.vdevs import SECTIONS, Nest, Tree, Vdev, is_group
 from frames.schemas import POOL_SCAN, ZPOOL_STATUS
 
@@ -32,12 +36,14 @@ _FIELD = re.compile(
     r"\s*(pool|id|state|status|action|see|comment|scan|scrub|config|errors|remove|expand|checkpoint|dedup|"
     r"scan warning|device details):\s*(.*)"
 )
-_STATES = "ONLINE|DEGRADED|FAULTED|OFFLINE|REMOVED|UNAVAIL|AVAIL|INUSE|SUSPENDED|SPLIT"
+_STATES = "ONLINE|DEGRADED|FAULTED|OFFLINE|REMOVED|UNAVAIL|AVAIL|INUSE|SUSPENDED|SPLIT|UNKNOWN|DISMOUNTED"
 _COUNTED = re.compile(rf"(\s*)(\S.*?)\s+({_STATES})((?:\s+[0-9][0-9.,]*[KMGTPE]?){{3}}(?:\s.*)?)")
 """A row with its three counters: a name may hold the word ONLINE, but no numbers follow it there."""
 _ROW = re.compile(rf"(\s*)(\S.*?)\s+({_STATES})(?:\s+(.*))?")
+_HEADING = re.compile(r"\s*NAME\s+STATE\s+READ\s+WRITE\s+CKSUM(?:\s.*)?")
 _BEFORE_NOTE = ("SLOW", "POWER", "DIO")
 """Columns of -s, --power and -d; those of -c stand behind the note."""
+_JSON = re.compile(r'\{\s*(?:"|$)')
 _SCANS = ("scan", "scrub", "expand", "remove")
 _DAY = r"\w{3} \w{3} [ \d]?\d \d\d:\d\d:\d\d \d{4}"
 _SPAN = r"((?:[0-9]+ days? )?(?:[0-9]+:[0-9]{2}:[0-9]{2}|(?:[0-9]+[dhms])+))"
@@ -57,29 +63,47 @@ class StatusParser(Polled):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self._pools: set[str] = set()
+        self._field_before = ""
+        self._list = 0  # the column of the heading of a list of damaged files, while one is being printed
         self._scan_at = (0, "")
-        self._listing = False  # a list of damaged files is being printed
-        self._before = ""
+        self._last = 0
+        self._found = False  # a pool, in the whole text
+        self._unread: ParseError | None = None
+
+    @property
+    def _strict(self) -> bool:
+        """Not for a text that may have words around the output."""
+        return self._framed or not self.ctx.saved
 
     def opens(self, line: str) -> bool:
-        before, self._before = self._before, line
+        if _JSON.match(line):  # neither broken at commas nor laid out does it begin another line so
+            return True
+        if self._field_before in ("config", "errors") and (line.isdecimal() or is_date(line)) and line[0].strip():
+            self._pools, self._list, self._field_before = set(), 0, ""
+            return True
         m = _FIELD.match(line) if ":" in line else None
-        self._listing = _lists_files(m) if m and not self._listing else self._listing
-        if not m or m[1] != "pool" or (self._listing and before.strip()):
+        if not m or (self._list and _start(line) > self._list + 2):
             return False
-        self._listing = False
+        self._list, self._field_before = _start(line) if _lists_files(m) else 0, m[1]
+        if m[1] != "pool":
+            return False
         again = m[2] in self._pools
-        if again:
-            self._pools = set()
-        self._pools.add(m[2])
+        self._pools = {m[2]} if again else self._pools | {m[2]}
         return again
 
+    def end(self, at: float) -> list[Batch]:
+        out = super().end(at)
+        if self._unread and not self._found:
+            raise self._unread
+        return out
+
     def report(self, lines: list[str]) -> list[Batch]:
-        self._pools, self._listing = set(), False
+        if not self._framed:
+            self.stamp = self.local = None
         rows: dict[str, list[Any]] = {c: [] for c in ZPOOL_STATUS.names[2:]}
         scans: dict[str, list[Any]] = {c: [] for c in POOL_SCAN.names[2:]}
-        read = self._json if lines[0].lstrip().startswith("{") else self._text
-        for pool_rows, scan in read(lines):
+        document = next((i for i, line in enumerate(lines) if _JSON.match(line)), None)
+        for pool_rows, scan in self._text(lines) if document is None else self._json(lines, document):
             for vdev, state, counters, note in pool_rows:
                 values = (vdev.pool, vdev.path, vdev.device, vdev.kind, vdev.alloc_class, state, *counters, note)
                 for column, value in zip(rows.values(), values, strict=True):
@@ -90,47 +114,74 @@ class StatusParser(Polled):
         return [Batch(table, columns, self.stamp) for table, columns in out if columns["pool"]]
 
     def _text(self, lines: list[str]) -> Iterator[tuple[list[_Row], dict[str, Any]]]:
-        fields: dict[str, list[str]] = {}
-        config: list[tuple[int, str]] = []
-        last, pool, files = "", "", -1
+        o, self._last = _Open(), len(lines) - 1
         for i, line in enumerate(lines):
             m = _FIELD.match(line) if ":" in line else None
-            if files >= 0 and not _ends_list(lines, i, m):
-                files += bool(line.strip())
-                fields["files"] = [str(files)]
-            elif m and not (last == "config" and (_COUNTED.fullmatch(line) or _ROW.fullmatch(line))):
-                if m[1] == "pool":
-                    if pool:
-                        yield self._pool(pool, fields, config)
-                    fields, config, pool = {}, [], m[2].strip()
-                    if not pool:
-                        raise self.bad(i, line, "a pool without a name", len(line))
-                last = m[1]
-                files = 0 if _lists_files(m) else -1
-                if last in _SCANS:
-                    self._scan_at = (i, line)
-                if last != "dedup":
-                    fields.setdefault(last, []).append(m[2].strip())
-            elif last == "config":
-                if line.strip():
-                    config.append((i, line))
-                elif config:
-                    last = ""
-            elif last == "dedup":
-                continue
-            elif last and line.strip():
-                if not pool:
-                    raise self.bad(i, line, "before any 'pool:'")
-                if len(fields[last][-1]) < LONGEST:
-                    fields[last][-1] += " " + line.strip()[:LONGEST]
-            elif line.strip() and not _says_nothing(line.strip()):
-                raise self.bad(i, line, "neither a field nor a row of `zpool status`")
-        if pool:
-            yield self._pool(pool, fields, config)
+            if o.lists and not o.ends_list(lines, i, m):
+                o.count(line)
+            elif o.last == "config" and o.is_row(line):
+                o.rows.append((i, line))
+            elif (heading := _HEADING.fullmatch(line) is not None) or m:
+                if (m and m[1] == "pool") or (o.rows and (heading or (m and m[1] == "state"))):
+                    yield from self._whole(o)
+                    o = _Open()
+                if m:
+                    self._field(o, m, i, line)
+                else:
+                    o.last = "config"
+                    o.rows.append((i, line))
+            elif is_command(line):
+                yield from self._whole(o)
+                o = _Open()
+            elif not line.strip():
+                o.blank, o.gap = True, bool(o.rows)
+            elif o.last == "config" and not self._strict and (line[0].strip() or _LEFT_OUT.fullmatch(line)):
+                o.gap = bool(o.rows)
+            elif o.last == "config" and not o.gap:
+                o.rows.append((i, line))  # which is damage
+            elif o.last == "dedup" or (o.last and o.last != "config" and (o.pool or not self._strict)):
+                o.add(line)
+            elif not self._stamped(line, o) and line.strip() not in _NO_POOLS and not _HEALTHY.fullmatch(line):
+                what = "before any 'pool:'" if o.last and not o.pool else "neither a field nor a row of `zpool status`"
+                self._unread = self._unread or self.bad(i, line, what)
+                if self._strict:
+                    raise self._unread
+        yield from self._whole(o)
 
-    def _pool(
-        self, pool: str, fields: dict[str, list[str]], config: list[tuple[int, str]]
-    ) -> tuple[list[_Row], dict[str, Any]]:
+    def _stamped(self, line: str, o: _Open) -> bool:
+        """The line of -T, where nothing else tells the time."""
+        epoch = line.isdecimal() and 9 <= len(line) <= 11
+        if not epoch and not is_date(line):
+            return False
+        if not self._framed and not o.last:
+            self.stamp, self.local = (float(line), None) if epoch else (utc(line.split()), _day(line))
+        return True
+
+    def _field(self, o: _Open, m: re.Match[str], i: int, line: str) -> None:
+        o.last, o.blank, o.gap, o.lists, o.indent = m[1], False, False, _lists_files(m), _start(line)
+        if m[1] == "pool":
+            o.pool = m[2].strip()
+            if not o.pool:
+                raise self.bad(i, line, "a pool without a name", len(line))
+        elif m[1] in _SCANS:
+            self._scan_at = (i, line)
+        if m[1] != "dedup":
+            o.fields.setdefault(m[1], []).append(m[2].strip())
+
+    def _whole(self, o: _Open) -> Iterator[tuple[list[_Row], dict[str, Any]]]:
+        """The pool that was open, if one was; without its first lines it has the name of its first row."""
+        if not o.pool and o.rows:
+            i, line = next((row for row in o.rows if not _HEADING.fullmatch(row[1])), o.rows[0])
+            m = _COUNTED.fullmatch(line.expandtabs().rstrip()) if len(line) < LONGEST else None
+            if self._strict:
+                raise self.bad(i, line, "before any 'pool:'")
+            o.pool = m[2] if m else ""
+        if o.pool:
+            self._found = True
+            yield self._pool(o)
+
+    def _pool(self, o: _Open) -> tuple[list[_Row], dict[str, Any]]:
+        pool, fields, config = o.pool, o.fields, o.rows
         tree, rows, before, behind, indent = Tree(), [], 0, 0, None
         state = fields.get("state", [""])[0].split(" ")[0]
         flat = _is_flat([line for _, line in config])
@@ -167,7 +218,7 @@ class StatusParser(Polled):
         unknown = fields.get("config", [""])[0]  # 'The configuration cannot be determined.'
         if not rows and unknown and re.fullmatch(_STATES, state):
             rows.append((tree.pool(pool), state, (None, None, None), unknown))
-        return rows, self._scan(pool, fields)
+        return rows, self._scan(pool, fields, o.files)
 
     def _counters(
         self, i: int, line: str, text: str, before: int, behind: int
@@ -183,34 +234,49 @@ class StatusParser(Polled):
             counters = ()
         if len(counters) < 3:
             if counters and len(tokens) == len(counters):
-                raise self.bad(i, line, "the row is cut", len(line))
+                if self._strict or i == self._last:
+                    raise self.bad(i, line, "the row is cut", len(line))
+                return (*counters, *[None] * (3 - len(counters))), None
             return (None, None, None), text.strip() or None
         note = tokens[3 + before].strip() if len(tokens) > 3 + before else ""
         if behind:
             note = " ".join(note.split()[:-behind])
         return counters, note or None
 
-    def _scan(self, pool: str, fields: dict[str, list[str]]) -> dict[str, Any]:
-        data_errors = _data_errors(fields.get("errors", [""])[0], fields.get("files", [""])[0])
+    def _scan(self, pool: str, fields: dict[str, list[str]], files: int) -> dict[str, Any]:
+        data_errors = _data_errors(fields.get("errors", [""])[0], files)
         try:
             scans = [read_scan(text, self.local) for name in _SCANS for text in fields.get(name, [])]
         except ValueError as e:
             raise self.bad(*self._scan_at, str(e)) from e
         return _foremost(scans, pool, data_errors)
 
-    def _json(self, lines: list[str]) -> Iterator[tuple[list[_Row], dict[str, Any]]]:
-        text = ",".join(lines)  # the command breaks its one long line at commas
+    def _json(self, lines: list[str], at: int) -> Iterator[tuple[list[_Row], dict[str, Any]]]:
         try:
-            pools = json.loads(text)["pools"]
+            pools = self._document(lines, at)["pools"]
             for key, pool in pools.items():
                 name = str(pool.get("name", key))  # the key is a guid with --json-pool-key-guid
+                self._found = True
                 yield list(_json_rows(name, pool)), self._json_scan(name, pool)
-        except json.JSONDecodeError as e:
-            before = text[: e.pos].count(",")
-            i = min(before, len(lines) - 1) if len(lines) > 1 else 0
-            raise self.bad(i, lines[i], f"not JSON: {e.msg}", (e.pos if len(lines) == 1 else 0) + 1) from e
+        except ParseError:
+            raise
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as e:
-            raise self.bad(0, lines[0], f"not the JSON of zpool status: {type(e).__name__} {e}") from e
+            raise self.bad(at, lines[at], f"not the JSON of zpool status: {type(e).__name__} {e}") from e
+
+    def _document(self, lines: list[str], at: int) -> Any:
+        """As it was printed, or broken at its commas, as the command does with its one long line."""
+        errors: list[json.JSONDecodeError] = []
+        for between in ("\n", ","):
+            try:
+                return json.JSONDecoder().raw_decode(between.join(lines[at:]).lstrip())[0]
+            except json.JSONDecodeError as e:
+                errors.append(e)
+        e = max(errors, key=lambda e: e.pos)
+        before = e.doc[: e.pos]
+        between = "," if e is errors[1] else "\n"
+        i = min(at + before.count(between), len(lines) - 1) if len(lines) - at > 1 else at
+        column = 1 + e.pos - (before.rfind(between) + 1 if len(lines) - at > 1 else 0)
+        raise self.bad(i, lines[i], f"not JSON: {e.msg}", column) from e
 
     def _json_scan(self, pool: str, data: dict[str, Any]) -> dict[str, Any]:
         errors = _number(data.get("error_count"))
@@ -465,25 +531,70 @@ def _lists_files(field: re.Match[str]) -> bool:
     return field[1] == "errors" and "errors have been detected" in field[2]
 
 
-def _ends_list(lines: list[str], i: int, field: re.Match[str] | None) -> bool:
-    """Whether line i is no name of a damaged file: a pool after an empty line, or the table of -D."""
-    if field is None:
-        return False
-    if field[1] == "dedup":
-        return field[2].startswith(("DDT entries", "no DDT entries"))
-    if field[1] != "pool" or lines[i - 1].strip():
-        return False
-    then = _FIELD.match(lines[i + 1]) if i + 1 < len(lines) else None
-    return then is not None and then[1] in ("state", "id")
+@dataclass(slots=True)
+class _Open:
+    """The pool that is being read: its fields, the lines of its configuration, its damaged files."""
+
+    pool: str = ""
+    last: str = ""
+    """The field that lines belong to."""
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    rows: list[tuple[int, str]] = field(default_factory=list)
+    blank: bool = False
+    """A blank line since that field."""
+    gap: bool = False
+    """A line that is no row stood behind the rows."""
+    lists: bool = False
+    indent: int = 0
+    """Column of the field."""
+    files: int = 0
+    inside: bool | None = None
+    """The list of files stands further in than its heading."""
+
+    def is_row(self, line: str) -> bool:
+        """Whether a line below `config:` is a row; behind a gap only what can be nothing else."""
+        if len(line) >= LONGEST:
+            return False
+        text = line.expandtabs().rstrip()
+        if _COUNTED.fullmatch(text) or (self.rows and text.strip() in SECTIONS):
+            return True
+        m = _ROW.fullmatch(text)
+        return m is not None and (not self.gap or (m[1] != "" and " " not in m[2]))
+
+    def add(self, line: str) -> None:
+        """What the field goes on to say. A scan has no empty line, but words may follow one."""
+        if self.last == "dedup" or (self.last in _SCANS and self.blank and not _OF_SCAN.search(line)):
+            return
+        said = self.fields[self.last]
+        if len(said[-1]) < LONGEST:
+            said[-1] += " " + line.strip()[:LONGEST]
+
+    def count(self, line: str) -> None:
+        """A line of the list of damaged files: the rest of a name that is broken does not stand in."""
+        if not any(c.isalnum() for c in line[:LONGEST]):
+            self.lists = bool(self.inside or not self.files)  # without indentation nothing else ends it
+            return
+        deeper = _start(line) > self.indent
+        self.inside = deeper if self.inside is None else self.inside
+        self.files += deeper or not self.inside
+
+    def ends_list(self, lines: list[str], i: int, field: re.Match[str] | None) -> bool:
+        """Whether line i is no name of a damaged file: a command, the next pool, or the table of -D."""
+        if field is None:
+            return not lines[i][:1].isspace() and is_command(lines[i]) and self.files > 0
+        if field[1] == "dedup":
+            return field[2].startswith(("DDT entries", "no DDT entries"))
+        if field[1] != "pool" or _start(lines[i]) > self.indent + 2:
+            return False
+        then = _FIELD.match(lines[i + 1]) if i + 1 < len(lines) else None
+        return then is not None and then[1] in ("state", "id")
 
 
-_NOTHING = re.compile(r"pool '.{1,255}' is healthy|[0-9]{9,11}|.{0,200}[#$%>] *zpool status.{0,200}")
-
-
-def _says_nothing(line: str) -> bool:
-    """Words for no pools or no trouble, the stamp of -T, and the command itself where a shell repeated it."""
-    known = line in ("no pools available", "all pools are healthy") or _NOTHING.fullmatch(line) is not None
-    return known or is_date(line)
+_OF_SCAN = re.compile(r"[0-9]\S* (?:/|scanned|issued|copied|repaired|resilvered)|[0-9]% done|to go")
+_NO_POOLS = ("no pools available", "all pools are healthy")
+_HEALTHY = re.compile(r"\s*pool '.{1,255}' is healthy\s*")
+_LEFT_OUT = re.compile(r"\s*(?:[^\w\s]{1,40}|[<\[(].{0,200}[>\])])\s*")
+"""Where somebody left lines out."""
 
 
 def _is_flat(rows: list[str]) -> bool:
@@ -493,7 +604,7 @@ def _is_flat(rows: list[str]) -> bool:
     return len(depths) == 1 and len(rows) > 2 and any(is_group(row.split()[0]) for row in rows)
 
 
-def _data_errors(text: str, files: str) -> float | None:
+def _data_errors(text: str, files: int) -> float | None:
     """The pool's damaged files or objects, from `errors:` and the length of the list below it."""
     if text.startswith("No known"):
         return 0.0
@@ -503,7 +614,7 @@ def _data_errors(text: str, files: str) -> float | None:
     if "errors have been detected" not in text:
         return None
     heading = "persistent" in text  # DATASET OBJECT RANGE
-    return float(max(1, int(files or 0) - heading))
+    return float(max(1, files - heading))
 
 
 def _number(value: object) -> float | None:

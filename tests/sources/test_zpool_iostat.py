@@ -97,7 +97,19 @@ def test_recordings_of_others(path: Path) -> None:
 def test_the_first_report_is_no_interval() -> None:
     report = HEADING + "data         602M  3.16G      0     51      0  6.43M\n" + RULE
     assert frame(report + report, VARIANTS["headings"])["write_ops"].tolist() == [51]
-    assert parse_text(VARIANTS["headings"], report) == {}
+    parser = IostatParser(CONTEXT)
+    assert [b for line in as_printed(report).splitlines() for b in parser.feed(line, 0.0)] + parser.end(0.0) == []
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_saved_text_without_intervals_shows_its_means(variant: str) -> None:
+    """People paste one report; several commands one after the other are several of them."""
+    report = HEADING + "data         602M  3.16G      0     51      0  6.43M\n" + RULE
+    prompt = "# zpool iostat -v data\n"
+    assert frame(report, VARIANTS[variant])["write_ops"].tolist() == [51]
+    assert frame(prompt + report + prompt + report, VARIANTS[variant])["write_ops"].tolist() == [51, 51]
+    asked = prompt.replace("-v data", "-vy data 5")
+    assert frame(asked + report + prompt + report, VARIANTS["headings"])["write_ops"].tolist() == [51]
 
 
 def test_rounding_travels_with_the_value() -> None:

@@ -1,0 +1,26 @@
+"""What stands around the output of zpool and zfs in texts that people copied from a terminal, a page or a mail."""
+
+from __future__ import annotations
+
+import re
+
+_SUBCOMMANDS = (
+    "status|list|iostat|get|set|import|export|create|destroy|add|remove|attach|detach|replace|offline|online|clear|scrub|"
+    "resilver|trim|initialize|split|upgrade|history|events|labelclear|checkpoint|wait|send|receive|recv|snapshot|mount"
+)
+_COMMAND = re.compile(
+    r"\s*(?:.{0,200}[#$%>»❯]\s?)?(?:(?:sudo|pfexec|doas|time|watch)\s(?:-\S{1,20}\s)?)?(?:/\S{0,80}/)?"
+    rf"z(?:pool|fs) (?:{_SUBCOMMANDS})(?:\s.{{0,300}})?"
+)
+_PROMPT = re.compile(
+    r"\s*(?:\[[^\]]{1,80}\]|[^\s<>|#$%»❯]{0,80})(?: [^\s#$%]{1,40})? ?(?:[#$>»❯]|(?<![0-9 ])%)(?: .{0,300})?"
+)
+LONGEST = 600
+"""Longer lines are no command; they would only cost time to match."""
+
+
+def is_command(line: str) -> bool:
+    """Whether a line is a shell's prompt, with or without a command, or a command of zpool or zfs alone."""
+    if len(line) > LONGEST:
+        return False
+    return _COMMAND.fullmatch(line) is not None or _PROMPT.fullmatch(line) is not None
