@@ -49,8 +49,12 @@ REBOOT_APART = 5
 
 Tell = Callable[[str, float, list[str]], None]
 """`tell(kind, at, words)` from any thread, never blocking: "out" and "err" lines, "idle" [], "end" [status, why]."""
-Tap = Callable[[Context, str, str, str, float], Tell]
-"""`tap(ctx, source, variant, command, offset)`: a command is about to start (see collectors.recorder)."""
+Told = Mapping[str, tuple[str, str]]
+"""Facts of a host as they were written: value and fix by name."""
+Tap = Callable[[Context, str, str, str, float, Told], Tell]
+"""`tap(ctx, source, variant, command, offset, told)`: a command is about to start (see collectors.recorder)."""
+LAST_WORDS = 0.3
+"""Seconds that the end of all waits for what their commands have said last."""
 
 
 class Store(Protocol):
@@ -71,6 +75,7 @@ class Stream:
     generation: int
     started: float
     running: Running | None = None
+    over: bool = False
     last_line: float = 0.0
     newest: float = 0.0
     state: str = "starting"
@@ -145,6 +150,8 @@ class Engine:
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._rows = Rows()
         self._moves = Moves((pair.source, pair.target) for pair in inventory.pairs)
+        fact = pairs_fact(inventory)
+        self._pairs = dict(zip(fact["host"], fact["value"], strict=True))
         self._unwritten: deque[tuple[int, dict[str, pa.Table]]] = deque()
         self._store_down = False
         self.lags: deque[float] = deque(maxlen=100_000)
@@ -167,7 +174,7 @@ class Engine:
             for call in self._each_beat:
                 call(self, time.time())
             if now >= next_second:
-                next_second = max(next_second + 1.0, now)
+                next_second += 1.0 + int(now - next_second)
                 self._link_rows()
                 if now >= next_health:
                     next_health = now + 5.0
@@ -179,6 +186,11 @@ class Engine:
             run.generation += 1
             if run.link:
                 run.link.close()
+        until = time.monotonic() + LAST_WORDS
+        while time.monotonic() < until and any(
+            s.running and not s.over for run in self.hosts.values() if run.link for s in run.streams.values()
+        ):
+            time.sleep(0.01)
         self.event("", "collector", "", "info", "collector stopped")
         self.flush()
 
@@ -194,13 +206,18 @@ class Engine:
 
     def recorded(self, run: HostRun, ctx: Context, source: str, variant: str, command: str) -> Tell | None:
         """What to tell of a command that is about to start on the host, None where its lines are not recorded."""
-        return self._tap(ctx, source, variant, command, run.offset or 0.0) if self._tap and run.host.record else None
+        if not (self._tap and run.host.record):
+            return None
+        told = {**run.told, "pairs": (self._pairs[run.name], "")}
+        return self._tap(ctx, source, variant, command, run.offset or 0.0, told)
 
-    def event(self, host: str, kind: str, what: str, severity: str, text: str, who: str = "zonescope") -> None:
-        """One row of the events table, stamped now."""
+    def event(
+        self, host: str, kind: str, what: str, severity: str, text: str, who: str = "zonescope", at: float | None = None
+    ) -> None:
+        """One row of the events table, stamped now or `at`."""
         self.add(
             "events",
-            time=[int(time.time() * 1e6)],
+            time=[int((time.time() if at is None else at) * 1e6)],
             host=[host],
             kind=[kind],
             object=[what],
@@ -248,7 +265,7 @@ class Engine:
         """Stamp an arrival's batches and add their rows."""
         run, stream = item.host, item.stream
         for host, zone, severity, text in self._moves.see(run.name, item.batches, item.at):
-            self.event(host, "zone", zone, severity, text)
+            self.event(host, "zone", zone, severity, text, at=item.at)
         placed = place(
             self._rows,
             run.name,
@@ -526,6 +543,7 @@ class Engine:
             if tell:
                 tell("end", at, [f"{'' if status is None else status}", why])
             take(at, [lambda: parser.end(at)])
+            stream.over = True
             self._calls.put(lambda: self._ended(run, stream, status, why))
 
         def idle(at: float) -> None:

@@ -19,12 +19,13 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import structlog
 
 from collectors.base import Context
-from collectors.engine import Engine, Tell
+from collectors.engine import Engine, Tell, Told
 
 log = structlog.get_logger("recorder")
 
@@ -102,7 +103,9 @@ class Recorder:
 
     # -- on the engine's and the links' threads ------------------------------------------------------------
 
-    def channel(self, ctx: Context, source: str, variant: str, command: str, offset: float) -> Tell:
+    def channel(
+        self, ctx: Context, source: str, variant: str, command: str, offset: float, told: Told = MappingProxyType({})
+    ) -> Tell:
         """A command is about to start; returns the call that takes what it says (see collectors.engine.Tell)."""
         with self._lock:
             self._runs += 1
@@ -117,6 +120,7 @@ class Recorder:
             "interval": ctx.interval,
             "offset": offset,
             "facts": dict(ctx.facts),
+            "told": {fact: list(said) for fact, said in told.items()},
             "command": command,
             "host": ctx.host,
         }

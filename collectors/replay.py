@@ -7,6 +7,7 @@ What it says of commands is never run.
 from __future__ import annotations
 
 import heapq
+import json
 import threading
 import time
 import zlib
@@ -29,6 +30,7 @@ from collectors.inventory import NAME
 from collectors.reading import Rows, parse, place, ticks
 from collectors.recorder import FORMAT
 from collectors.stamp import Ticks
+from collectors.zones.moves import Moves
 from frames.schemas import SCHEMAS
 from frames.store import Store
 
@@ -97,6 +99,7 @@ class Start(_Record):
     interval: Annotated[float, Field(ge=0.1, le=86_400)]
     offset: Annotated[float, Field(ge=-1e10, le=1e10)]
     facts: Annotated[dict[Word, Word], Field(max_length=1000)]
+    told: Annotated[dict[Word, Annotated[list[Word], Field(min_length=2, max_length=2)]], Field(max_length=1000)] = {}
     command: Annotated[str, Field(max_length=LONGEST)]
     continues: bool = False
 
@@ -395,7 +398,9 @@ class Player:
         )
         self._rows = Rows()
         self._streams: dict[tuple[str, float, int], _Stream] = {}
-        self._told: dict[str, dict[str, str]] = {}
+        self._told: dict[str, dict[str, tuple[str, str]]] = {}
+        self._moves = Moves(())
+        self._linked: set[int] = set()
         self._live: dict[str, set[tuple[str, float, int]]] = {}
 
     def refuse_overlap(self, store: Store) -> None:
@@ -516,6 +521,17 @@ class Player:
 
     def _place(self, host: str, stream: _Stream, at: float, batches: list[Batch]) -> None:
         rows = self._rows if at >= self._from else Rows()
+        for where, zone, severity, text in self._moves.see(host, batches, at):
+            rows.add(
+                "events",
+                time=[int((at + self.shift) * 1e6)],
+                host=[where],
+                kind=["zone"],
+                object=[zone],
+                severity=[severity],
+                text=[text],
+                who=["zonescope"],
+            )
         if self.shift:
             batches = [_shifted(b, self.shift) for b in batches]
         placed = place(
@@ -538,8 +554,9 @@ class Player:
             self.played.rows[table] = self.played.rows.get(table, 0) + len(frame)
 
     def _link_rows(self, second: int) -> None:
-        hosts = list(self._live)
+        hosts = [] if second in self._linked else list(self._live)
         if hosts:
+            self._linked.add(second)
             self._rows.add(
                 "links",
                 time=[second * 1_000_000] * len(hosts),
@@ -551,12 +568,19 @@ class Player:
             )
 
     def _fact_rows(self, start: Start, host: str) -> None:
+        """The facts that the collector told of the host; of a recording without them, those that its parsers had."""
         told = self._told.setdefault(host, {})
-        now = {k: v for k, v in start.facts.items() if k != "now" and not k.startswith("option:")}
-        sources = {*filter(None, told.get("sources", "").split(",")), start.source}
-        now |= {"os": start.os, "title": probe.title(start.facts), "sources": ",".join(sorted(sources))}
+        now = {fact: (value, fix) for fact, (value, fix) in start.told.items()}
+        if not now:
+            own = {k: v for k, v in start.facts.items() if k != "now" and not k.startswith("option:")}
+            sources = {*filter(None, told.get("sources", ("", ""))[0].split(",")), start.source}
+            own |= {"os": start.os, "title": probe.title(start.facts), "sources": ",".join(sorted(sources))}
+            now = {fact: (value, "") for fact, value in own.items()}
         new = {k: v for k, v in now.items() if told.get(k) != v}
         told.update(new)
+        if "pairs" in new:
+            for source, target in _pairs(new["pairs"][0]):
+                self._moves.join(source, target)
         if new:
             at = max(start.at, self._from) + self.shift
             self._rows.add(
@@ -564,9 +588,17 @@ class Player:
                 time=[int(at * 1e6)] * len(new),
                 host=[host] * len(new),
                 fact=list(new),
-                value=list(new.values()),
-                fix=[""] * len(new),
+                value=[value for value, _ in new.values()],
+                fix=[fix for _, fix in new.values()],
             )
+
+
+def _pairs(fact: str) -> list[tuple[str, str]]:
+    """Source and target of each pair in the fact 'pairs'."""
+    try:
+        return [(str(p["source"]), str(p["target"])) for p in json.loads(fact).values()]
+    except (ValueError, AttributeError, TypeError, KeyError, RecursionError):
+        return []
 
 
 def _shifted(b: Batch, by: float) -> Batch:

@@ -27,12 +27,16 @@ class Moves:
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
         self._partners: dict[str, set[str]] = {}
         for a, b in pairs:
-            self._partners.setdefault(a, set()).add(b)
-            self._partners.setdefault(b, set()).add(a)
+            self.join(a, b)
         self._left: dict[tuple[str, str], float] = {}
         self._running: dict[str, tuple[float, frozenset[str]]] = {}
         self._both: dict[tuple[str, frozenset[str]], float] = {}
         self._told: set[tuple[str, frozenset[str]]] = set()
+
+    def join(self, a: str, b: str) -> None:
+        """One more pair."""
+        self._partners.setdefault(a, set()).add(b)
+        self._partners.setdefault(b, set()).add(a)
 
     def see(self, host: str, batches: Iterable[Batch], at: float) -> list[tuple[str, str, str, str]]:
         """Events (host, zone, severity, text) that follow from what `host` said at `at` (epoch seconds)."""

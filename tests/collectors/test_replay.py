@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 import zonescope
 from collectors import replay
 from collectors.base import Batch, Context, ParseError, Source, Variant
-from collectors.engine import Engine
+from collectors.engine import Engine, pairs_fact
 from collectors.inventory import load
 from collectors.recorder import Recorder
 from collectors.replay import OverlapError, Player, RecordingError
@@ -126,7 +126,9 @@ def test_a_recorded_run_of_a_fleet_plays_again_row_for_row(tmp_path):
     sources = real_sources()
     with Fleet(tmp_path / "fleet", "migration", hosts=["ma2", "ms2", "bk1"], options={"record": True}) as fleet:
         recorder = Recorder(tmp_path / "recordings", every=0.5, rotate=5.0, keep_free=0)
-        engine = Engine(load(fleet.inventory, sources), store, sources, tap=recorder.channel, each_beat=[recorder])
+        inventory = load(fleet.inventory, sources)
+        engine = Engine(inventory, store, sources, tap=recorder.channel, each_beat=[recorder])
+        engine.add("host_facts", **pairs_fact(inventory))
         thread = threading.Thread(target=engine.run, args=(stop,), daemon=True)
         thread.start()
         try:
@@ -161,8 +163,12 @@ def test_a_recorded_run_of_a_fleet_plays_again_row_for_row(tmp_path):
         was, now = kept(store.rows(table)), kept(again.rows(table))
         assert now == was, (table, list((now - was) + (was - now))[:3])
     assert {r["host"] for r in again.rows("links") if r["state"] == "up"} == {"bk1", "ma2", "ms2"}
-    systems = {r["host"]: r["value"] for r in again.rows("host_facts") if r["fact"] == "os"}
-    assert systems == {"ma2": "solaris10", "ms2": "solaris10", "bk1": "linux"}
+
+    def facts(rows):
+        return {(r["host"], r["fact"], r["value"], r["fix"]) for r in rows}
+
+    assert facts(again.rows("host_facts")) == facts(store.rows("host_facts"))
+    assert ("bk1", "os", "linux", "") in facts(again.rows("host_facts"))
 
 
 def test_times_are_the_recorded_ones(tmp_path):
@@ -170,6 +176,28 @@ def test_times_are_the_recorded_ones(tmp_path):
     store, played = play(path)
     assert loads(store) == [(0, 0), (1, 1), (2, 2)]
     assert (played.first, played.last, played.lines) == (AT, AT + 2.1, 6)
+
+
+def test_facts_are_those_that_were_told_with_pairs_and_fixes(tmp_path):
+    pairs = json.dumps({"0": {"source": "ms2", "target": "ms3"}})
+    told = {"os": ["linux", ""], "pairs": [pairs, ""], "missing:dtrace": ["no dtrace", "install it"]}
+    again = START | {"run": 2, "at": AT + 1, "told": told | {"missing:dtrace": ["", ""]}}
+    store, _ = play(write(tmp_path / "a.jsonl", HEAD, START | {"told": told}, again, packed=False))
+    got = [(r["fact"], r["value"], r["fix"]) for r in store.rows("host_facts")]
+    assert got == [*((f, *v) for f, v in told.items()), ("missing:dtrace", "", "")]
+
+
+@pytest.mark.parametrize("pairs", ["", "[]", "[1]", '{"0": 1}', '{"0": {"source": "a"}}', "[" * 90_000])
+def test_pairs_that_are_none_are_left(tmp_path, pairs):
+    store, played = play(write(tmp_path / "a.jsonl", HEAD, START | {"told": {"pairs": [pairs, ""]}}, packed=False))
+    assert [r["value"] for r in store.rows("host_facts")] == [pairs]
+    assert not played.errors
+
+
+def test_a_second_has_one_row_of_each_link_whatever_the_order_of_its_records(tmp_path):
+    records = [out(i, "begin 1", "end") for i in (1.1, 2.1, 1.9, 2.2)]
+    store, _ = play(write(tmp_path / "a.jsonl", HEAD, START, *records, packed=False))
+    assert [r["time"].timestamp() - AT for r in store.rows("links")] == [1, 2]
 
 
 def test_standard_error_and_the_pause_after_a_burst_reach_the_parser(tmp_path):
