@@ -85,6 +85,7 @@ MODULES: tuple[str, ...] = (
     "dashboard.pages.migration",
     "dashboard.pages.investigate",
     "dashboard.pages.capacity",
+    "dashboard.pages.health",
 )
 
 

@@ -52,21 +52,14 @@ def zones(url: Url) -> Page:
     mail = []
     if _gives(live, name, "mail_activity"):
         source = tool(live, name, "mail_activity", 5)
-        mail = [
-            table_section("Mail services", "newest", "mail_table", query, rows="service"),
-            html.Div(
-                [
-                    html.Div(
-                        [panel_shell("mail_connections", query, height=LINES, source=source)], className="zs-column"
-                    ),
-                    html.Div(
-                        [panel_shell("mail_processes", query, height=LINES, source=source)], className="zs-column"
-                    ),
-                ],
-                className="zs-columns",
-            ),
-            panel_shell("mail_accepts", query, height=LINES, source=source),
+        counts = live.latest("mail_activity", within=300, where={"host": [name]})
+        curves = [
+            panel_shell(f"mail_{c}", query, height=LINES, source=source)
+            for c in ("connections", "processes", "accepts")
+            if c == "connections" or counts[c].notna().any()
         ]
+        services = table_section("Mail services", "newest", "mail_table", query, rows="service")
+        mail = [html.Div([services, html.Div(curves, className="zs-column")], className="zs-columns")]
     return Page(
         f"Zones of {name}",
         head=[view_shell("host_head", query)],

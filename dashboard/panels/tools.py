@@ -112,10 +112,16 @@ def lines(
     unit: str = "",
 ) -> PanelData:
     """One line per key with its band, the largest `n` and the sum of the rest; unit from the schema of `table`, unless
-    what is counted is named ("threads")."""
-    unit = unit or SCHEMAS[table].by_name[column].unit
-    _, least, most = extremes(SCHEMAS[table], column)
-    ids, (values, low, high) = pivot(frame, key, [column, least, most], grid)
+    what is counted is named ("threads"). A counter's increments become a rate."""
+    declared = SCHEMAS[table].by_name[column]
+    unit = unit or declared.unit
+    if declared.role == "counter":
+        unit += "/s"
+        ids, (values,) = pivot(frame, key, [column], grid)
+        low = high = values = (values / grid.step).astype(np.float32)
+    else:
+        _, least, most = extremes(SCHEMAS[table], column)
+        ids, (values, low, high) = pivot(frame, key, [column, least, most], grid)
     chosen = top(ids, list(means(values)), [k for k in known if k != "rest"], n)
     place = [ids.index(i) for i in chosen]
     series = [Series(i, label(i), unit, k + 1 if k < TOP else None, dash(k)) for k, i in enumerate(chosen)]
