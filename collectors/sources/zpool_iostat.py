@@ -303,10 +303,7 @@ class IostatParser:
         """Whether a line is what is left of a row: a name that stands in, or one with numbers behind it."""
         if len(tokens) == 1:
             return bool(self._names) and line[0] == " "
-        try:
-            return all(_counts[t] for t in tokens[1:])
-        except ValueError:
-            return False
+        return sum(t[0].isdecimal() or t == "-" for t in tokens[1:]) * 2 > len(tokens) - 1
 
     def _heading(self, tokens: list[str], line: str) -> list[Batch]:
         if line == self._heading_line:
