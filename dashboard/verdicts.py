@@ -119,7 +119,7 @@ def judge(live: Live) -> dict[str, Verdict]:
         slow = {r.object for r in disks}
         reasons = [
             *_link(host, now),
-            *(_dated(live, name, r) for r in _pools(status[status["host"] == name])),
+            *(_dated(live, name, r) for r in pool_reasons(status[status["host"] == name])),
             *_scans(scans[scans["host"] == name], before),
             *disks,
             *(r for r in lagging.get(name, ()) if r.object not in slow),
@@ -152,7 +152,7 @@ def reasons_at(live: Live, at: float) -> dict[str, Verdict]:
         mine = [f[f["host"] == name] if len(f) else f for f in (status, scans, zones)]
         if not any(len(f) for f in mine):
             continue
-        found = [*_pools(mine[0]), *_scans(mine[1], before), *_zones(mine[2])]
+        found = [*pool_reasons(mine[0]), *_scans(mine[1], before), *_zones(mine[2])]
         reasons = sorted(found, key=lambda r: ORDER.index(r.state))
         out[name] = Verdict(reasons[0].state if reasons else "well", tuple(reasons))
     return out
@@ -173,7 +173,7 @@ def _link(host: Host, now: float) -> list[Reason]:
     return []
 
 
-def _pools(status: pd.DataFrame) -> list[Reason]:
+def pool_reasons(status: pd.DataFrame) -> list[Reason]:
     out: list[Reason] = []
     errors = status[["read_errors", "write_errors", "cksum_errors"]].fillna(0).sum(axis=1)
     if status["state"].isin(GOOD_STATES).all() and not errors.any():

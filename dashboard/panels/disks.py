@@ -34,19 +34,38 @@ Counts = npt.NDArray[np.float64]
 Sampled = npt.NDArray[Any]
 
 
-def disk_counts(frames: Frames, grid: Grid) -> tuple[list[str], Counts, Sampled]:
-    """(disks, I/Os [disks, grid.n, rows of LATENCY], whether sampled [disks, grid.n]) by the best way there is."""
+def within(frame: pd.DataFrame, query: Query) -> npt.NDArray[np.bool_]:
+    """Rows of the pool, and of the vdev or what is in it, that the query names."""
+    pool, vdev = str(query.get("pool") or ""), str(query.get("vdev") or "")
+    inside = np.ones(len(frame), bool)
+    if pool:
+        inside &= (frame["pool"] == pool).to_numpy(bool)
+    if vdev:
+        inside &= ((frame["vdev"] == vdev) | frame["vdev"].astype(str).str.startswith(f"{vdev}/")).to_numpy(bool)
+    return inside
+
+
+def disk_counts(frames: Frames, grid: Grid, query: Query | None = None) -> tuple[list[str], Counts, Sampled]:
+    """(disks, I/Os [disks, grid.n, rows of LATENCY], whether sampled [disks, grid.n]) by the best way there is; of the
+    pool and vdev that `query` names, if any."""
+    part = bool(query and query.get("pool"))
     frame = frames["dtrace"]
+    if len(frame) and part:
+        disks = frames["disk_io"]
+        own = set(disks[within(disks, query or {})]["device"])
+        frame = frame[[len(k) > 0 and k[0] in own for k in frame["keys"]]]
     if len(frame):
         keys = np.array([k[0] if len(k) else "" for k in frame["keys"]], dtype=object)
         return heat_columns(keys, grid.columns(seconds(frame)), _dtrace_counts(frame), grid)
     frame = frames["zpool_histogram"]
     if len(frame):
         frame = frame[_leaves(frame)]
+        frame = frame[within(frame, query or {})] if part else frame
         keys = frame["vdev"].str.rsplit("/", n=1).str[-1].to_numpy(dtype=object)
         counts = relaid(histogram(frame), latency_bounds("quantize"), LATENCY)
         return heat_columns(keys, grid.columns(seconds(frame)), counts, grid)
     frame = frames["disk_io"]
+    frame = frame[within(frame, query or {})] if part else frame
     ops = (frame["read_ops"].fillna(0) + frame["write_ops"].fillna(0)).to_numpy(float) * grid.step
     counts = np.zeros((len(frame), len(LATENCY)))
     service = frame["asvc_t"].to_numpy(float)
@@ -103,7 +122,7 @@ def newest_counts(counts: Counts, have: Sampled, grid: Grid, last: float = 60.0)
 )
 def disk_latency(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
     """I/Os per second and latency; p50 and p99 over them; the table holds p99 of each disk, slow ones marked."""
-    disks, counts, have = disk_counts(frames, grid)
+    disks, counts, have = disk_counts(frames, grid, query)
     sampled = have.any(axis=0)
     every = counts.sum(axis=0)
     heat = every.astype(np.float32)
@@ -136,10 +155,10 @@ def _shown(disks: list[str], p99: npt.NDArray[np.float64], slow: Mapping[str, An
     weight = dict(zip(disks, means(p99.astype(np.float32)), strict=True))
     chosen = sorted(disks, key=lambda d: (d not in slow, -weight[d]))
     chosen = chosen if len(disks) <= DISKS + 1 else chosen[:DISKS]
-    return sorted(chosen, key=lambda d: (d not in slow, _natural(d)))
+    return sorted(chosen, key=lambda d: (d not in slow, natural(d)))
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def natural(name: str) -> list[tuple[int, str]]:
     """c3t10d0 after c3t9d0."""
     out, part = [], ""
     for ch in name + "\0":

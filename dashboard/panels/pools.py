@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import numpy as np
 import pandas as pd
@@ -12,18 +12,59 @@ from dashboard.panels.data import Grid, PanelData, Series
 from dashboard.panels.tools import banded, dash, means, one, pivot, top, total
 
 VDEVS = 4
-ASIDE = ("logs/", "cache/", "special/", "dedup/")
+ASIDE = ("logs", "log", "cache", "special", "dedup")
+"""Sections whose vdevs do I/O of their own; spares do none."""
+SECTIONS = (*ASIDE, "spares", "spare")
 IO = ("read_bytes", "write_bytes")
 SLOTS = (1, 3, 2, 4)
 """Colours of the vdevs: the first two as far apart as any."""
 
 
+def parents(paths: Iterable[str]) -> dict[str, str]:
+    """Path -> that of the vdev or section it is in, '' for the pool. A name may itself hold slashes ('/dev/dsk/c1d0'),
+    so it is what there is that tells where a path parts."""
+    known = {"", *paths} | {s for s in SECTIONS if any(p.startswith(f"{s}/") for p in paths)}
+    out = {}
+    for path in known - {""}:
+        cut = path.rfind("/")
+        while cut > 0 and path[:cut] not in known:
+            cut = path.rfind("/", 0, cut)
+        out[path] = path[:cut] if cut > 0 else ""
+    return out
+
+
+def own_name(path: str, parent: str) -> str:
+    return path[len(parent) + 1 :] if parent else path
+
+
 def top_level(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows of the vdevs that data is striped over: 'raidz2-0', a lone disk, 'logs/c1t2d0', not the pool, sections or
     members."""
-    kind, path = frame["kind"].fillna(""), frame["vdev"].astype(object)
-    depth = path.str.count("/").fillna(0) - path.str.startswith(ASIDE).astype(int)
-    return frame[(path != "") & (depth == 0) & ~kind.isin(["section", "spare", "logs", "cache"])]
+    inside = parents([str(v) for v in frame["vdev"].unique()])
+    parent = frame["vdev"].map(inside)
+    kind = frame["kind"].fillna("")
+    return frame[parent.isin(["", *ASIDE]) & ~kind.isin(["section", "spare"]) & ~frame["vdev"].isin(SECTIONS)]
+
+
+def chosen(frame: pd.DataFrame, query: Query) -> pd.DataFrame:
+    """Rows of the vdev that the query names and of those right in it; without one, of the top-level vdevs."""
+    vdev = str(query.get("vdev") or "")
+    if not vdev:
+        return top_level(frame)
+    inside = parents([str(v) for v in frame["vdev"].unique()])
+    return frame[(frame["vdev"] == vdev) | (frame["vdev"].map(inside) == vdev)]
+
+
+def named(frame: pd.DataFrame, query: Query) -> tuple[pd.DataFrame, set[str]]:
+    """(`frame` with what each vdev is called as `name`, those of the names that stand aside): only the pools beside the
+    largest are told, and the vdev that the query names before its members."""
+    largest = frame["pool"].value_counts().idxmax() if len(frame) else ""
+    inside = parents([str(v) for v in frame["vdev"].unique()])
+    names = frame["vdev"].map({path: own_name(path, parent) for path, parent in inside.items()}).astype(object)
+    names = names.where(frame["pool"] == largest, frame["pool"] + " " + names)
+    section = frame["vdev"].map(inside).isin(ASIDE)
+    apart = frame["vdev"] != query["vdev"] if query.get("vdev") else section | (frame["pool"] != largest)
+    return frame.assign(name=names), set(names[apart])
 
 
 @panel(
@@ -36,36 +77,38 @@ def top_level(frame: pd.DataFrame) -> pd.DataFrame:
 )
 def pool_io(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
     """Bytes read (up) and written (down) per second of the four busiest vdevs and the rest."""
-    frame = top_level(frames["zpool_iostat"])
-    # Only the pools beside the largest are named.
-    largest = frame["pool"].value_counts().idxmax() if len(frame) else ""
-    names = frame["vdev"].str.split("/").str[-1]
-    names = names.where(frame["pool"] == largest, frame["pool"] + " " + names)
-    apart = frame["vdev"].str.startswith(ASIDE) | (frame["pool"] != largest)
-    aside = set(names[apart]) if len(frame) else set()
-    return mirrored(frame.assign(name=names), grid, known, aside)
+    frame, aside = named(chosen(frames["zpool_iostat"], query), query)
+    return mirrored(frame, grid, known, aside)
 
 
-def mirrored(frame: pd.DataFrame, grid: Grid, known: Known, aside: Collection[str] = ()) -> PanelData:
-    """Bytes read (up) and written (down) of the busiest of column ``name`` and the rest, those `aside` last."""
-    columns = ("read_bytes", "read_bytes_min", "read_bytes_max", "write_bytes", "write_bytes_min", "write_bytes_max")
+def mirrored(
+    frame: pd.DataFrame,
+    grid: Grid,
+    known: Known,
+    aside: Collection[str] = (),
+    of: tuple[str, str] = IO,
+    unit: str = "B/s",
+    rest: bool = True,
+) -> PanelData:
+    """What is read (up) and written (down) of the busiest of column ``name`` and the rest, those `aside` last."""
+    columns = [f"{c}{part}" for c in of for part in ("", "_min", "_max")]
     ids, arrays = pivot(frame, "name", columns, grid)
     have = list(dict.fromkeys(k.rsplit("/", 1)[0] for k in known))
-    chosen = top(ids, list(means(arrays[0]) + means(arrays[3])), [k for k in have if k != "rest"], VDEVS)
-    others = [i for i, name in enumerate(ids) if name not in chosen]
-    chosen = chosen if have else sorted(chosen, key=lambda name: (name in aside, name))
+    drawn = top(ids, list(means(arrays[0]) + means(arrays[3])), [k for k in have if k != "rest"], VDEVS)
+    others = [i for i, name in enumerate(ids) if name not in drawn]
+    drawn = drawn if have else sorted(drawn, key=lambda name: (name in aside, name))
     series: list[Series] = []
     rows: list[list[np.ndarray]] = [[], [], []]
-    for i, name in enumerate([*chosen, *(["rest"] if others or "rest" in have else [])]):
+    for i, name in enumerate([*drawn, *(["rest"] if (others and rest) or "rest" in have else [])]):
         slot = None if name == "rest" else SLOTS[i % len(SLOTS)]
         for side, word, first in ((1, "read", 0), (-1, "write", 3)):
             label = f"{name} read" if side == 1 else "write"
-            series.append(Series(f"{name}/{word}", label, "B/s", slot, dash(i), side, group=name))  # type: ignore[arg-type]
+            series.append(Series(f"{name}/{word}", label, unit, slot, dash(i), side, group=name))  # type: ignore[arg-type]
             for into, array in zip(rows, arrays[first : first + 3], strict=True):
                 into.append(total(array[others]) if name == "rest" else array[ids.index(name)])
     if not series:
-        return PanelData(grid, unit="B/s")
-    return PanelData(grid, series, *banded(*(np.vstack(r) for r in rows)), unit="B/s")
+        return PanelData(grid, unit=unit)
+    return PanelData(grid, series, *banded(*(np.vstack(r) for r in rows)), unit=unit)
 
 
 def pools_total(frame: pd.DataFrame, column: str, grid: Grid) -> np.ndarray:
