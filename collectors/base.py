@@ -23,6 +23,8 @@ class ParseError(ValueError):
     def __init__(self, source: str, host: str, line_no: int, line: str, why: str, column: int = 0) -> None:
         self.source, self.host, self.line_no, self.column = source, host, line_no, column
         self.line, self.why = line[:200], why
+        self.rest: list[Batch] = []
+        """What a saved text has beside that line: see `Context.saved`."""
         super().__init__(f"{source} on {host or '?'}: line {line_no}, column {column}: {why}: {self.line!r}")
 
 
@@ -134,6 +136,7 @@ def parse_text(
         except ParseError as e:
             if complain is None:
                 raise
+            batches.extend(e.rest)
             complain(e)
 
     for line in text.splitlines():

@@ -16,9 +16,11 @@ _TOOLS = (
 )
 PROMPT = re.compile(
     r"\^C|\s*(?:\[[^\]\n]{1,80}\]|[^\s<>|%#$»]{0,80})(?: \S{1,40})? ?(?:[#$>»]|(?<![0-9 ])%)(?:\s+\S.{0,300})?\s*$"
-    rf"|(?:sudo )?(?:/\S{{1,80}}/)?(?:{_TOOLS})(?:\.p[ly])?(?: +[-/a-z0-9].{{0,300}})?$"
+    rf"|(?:sudo )?(?:/(?:usr/)?s?bin/(?:\S{{1,20}}/)?)?(?:{_TOOLS})(?:\.p[ly])?(?: +[-/a-z0-9].{{0,300}})?$"
 )
 """A prompt of a shell, with or without a command, in a text that somebody copied from a terminal."""
+FOREIGN = 20
+"""Lines of a saved report that nobody can read, after which the rest of it is not believed either."""
 MOST_LINES = 50_000
 """More lines without an end of a report are not a report; they are refused and forgotten."""
 
@@ -43,6 +45,7 @@ class Reports:
         self._first = 1
         self._expect = 0
         self._stamp: float | None = None
+        self._numbers: list[int] = []
         self._means: list[list[Batch]] = []
         self._shown = False
 
@@ -50,7 +53,8 @@ class Reports:
         raise NotImplementedError
 
     def bad(self, i: int, line: str, why: str, column: int = 0) -> ParseError:
-        return ParseError(self.source, self.ctx.host, self._first + i, line, why, column)
+        line_no = self._numbers[i] if self._numbers else self._first + i
+        return ParseError(self.source, self.ctx.host, line_no, line, why, column)
 
     def since_boot(self, batches: list[Batch]) -> list[Batch]:
         """What is the mean since boot is no interval; a saved text that holds nothing else shows it at its end."""
@@ -66,7 +70,8 @@ class Reports:
         self.line_no += 1
         if self.prompts and self.ctx.saved and PROMPT.match(line):
             return self._close() if self._lines else []
-        if line and not (line.isdecimal() and len(line) < 12):
+        blank = not line or line.isspace()
+        if not blank and not (line.isdecimal() and len(line) < 12):
             lines = self._lines
             if not lines:
                 self._first = self.line_no
@@ -78,7 +83,7 @@ class Reports:
             lines.append(line)
             return []
         out = self._close() if self._lines else []
-        if line:
+        if not blank:
             self._stamp = float(line)
         return out
 
@@ -93,9 +98,32 @@ class Reports:
         self._lines, self._stamp = list(following), None
         self._expect = len(lines)
         try:
-            out = self.report(lines, stamp)
+            out = self._beside_foreign(lines, stamp) if self.ctx.saved else self.report(lines, stamp)
             self._shown |= bool(out)
             return out
         finally:
             if following:
                 self._first = self.line_no
+
+    def _beside_foreign(self, lines: list[str], stamp: float | None) -> list[Batch]:
+        """A saved report without the lines that somebody wrote into it: they are told, the others are read."""
+        self._numbers = list(range(self._first, self._first + len(lines)))
+        told: list[ParseError] = []
+        try:
+            while True:
+                try:
+                    out = self.report(lines, stamp)
+                    break
+                except ParseError as e:
+                    told.append(e)
+                    at = self._numbers.index(e.line_no) if e.line_no in self._numbers else 0
+                    if not at or len(told) == FOREIGN:  # its heading, or it is none
+                        raise told[0] from None
+                    lines = lines[:at] + lines[at + 1 :]
+                    del self._numbers[at]
+        finally:
+            self._numbers = []
+        if told:
+            told[0].rest, self._shown = out, self._shown or bool(out)
+            raise told[0]
+        return out

@@ -126,34 +126,29 @@ class Iostat(Disks):
             return self._counts(lines, stamp)
         if self._abreast or any(map(ABREAST.match, lines[:2])):
             return self._side_by_side(lines, stamp)
-        out: list[Batch] = []
-        heading: Heading | None = None
-        devices: list[str] = []
-        rows: list[list[float]] = []
+        tables: list[tuple[Heading, list[str], list[list[float]]]] = []
         for i, line in enumerate(lines):
             if line.lstrip().startswith("<<"):
                 self._since_boot = True
                 return []
             if DATE.match(line) or ASIDE.match(line):
-                if heading is not None:
+                if tables:
                     break  # what stands before the next report's title
                 if ASIDE.match(line):
                     return []  # CPU and terminals, before the title of the disks
             elif TITLE.match(line):
                 pass
-            elif heading is None or HEADINGS_LINE.match(line):
-                if heading is not None:  # no title stood before it
-                    out += self._rows(heading, devices, rows, stamp)
-                    devices, rows = [], []
-                heading = self._heading(i, line)
+            elif not tables or HEADINGS_LINE.match(line):  # more than one where no titles stand between them
+                tables.append((self._heading(i, line), [], []))
             else:
+                heading, devices, rows = tables[-1]
                 try:
                     device, row = heading.row(line)
                 except ValueError as e:
                     raise self.bad(i, line, f"iostat: {e}") from e
                 devices.append(device)
                 rows.append(row)
-        return out if heading is None else out + self._rows(heading, devices, rows, stamp)
+        return [batch for table in tables for batch in self._rows(*table, stamp)]
 
     def _rows(self, heading: Heading, devices: list[str], rows: list[list[float]], stamp: float | None) -> list[Batch]:
         since_boot, self._since_boot = self._since_boot, False
@@ -169,7 +164,7 @@ class Iostat(Disks):
 
     def _side_by_side(self, lines: list[str], stamp: float | None) -> list[Batch]:
         """A line an interval; names of disks in the line above the headings."""
-        out: list[Batch] = []
+        found: list[dict[str, list[object]]] = []
         names: list[str] = []
         for i, line in enumerate(lines):
             words = line.split()
@@ -182,10 +177,15 @@ class Iostat(Disks):
             elif len(words) != len(self._side):
                 raise self.bad(i, line, f"{len(words)} fields under {len(self._side)} headings")
             else:
-                out += self._line_of_disks(i, line, words, stamp)
+                found.append(self._line_of_disks(i, line, words))
+        out: list[Batch] = []
+        for columns in found:
+            since_boot, self._since_boot = self._since_boot, False
+            batches = self.batch(columns, stamp)
+            out += self.since_boot(batches) if since_boot else batches
         return out
 
-    def _line_of_disks(self, i: int, line: str, words: list[str], stamp: float | None) -> list[Batch]:
+    def _line_of_disks(self, i: int, line: str, words: list[str]) -> dict[str, list[object]]:
         columns: dict[str, list[object]] = {"device": list(self._abreast)}
         for name, word in zip(self._side, words, strict=True):
             column, factor = SIDE.get(name, ("", 0))
@@ -195,9 +195,7 @@ class Iostat(Disks):
                 except ValueError as e:
                     raise self.bad(i, line, f"iostat: {e}") from e
                 columns.setdefault(column, []).append(share(value) if column == "busy" else value)
-        since_boot, self._since_boot = self._since_boot, False
-        batches = self.batch(columns, stamp)
-        return self.since_boot(batches) if since_boot else batches
+        return columns
 
     def _heading(self, i: int, line: str) -> Heading:
         if self._known is None or line != self._line:

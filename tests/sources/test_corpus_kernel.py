@@ -305,7 +305,7 @@ CASES: dict[str, tuple[str, str, Callable[[str], str], list[tuple[Figures, Figur
         "host_load/mpstat-linux",
         "host_load",
         lambda text: text.replace("03:14:20 PM  all", "03:14:21 PM  all"),  # it was run without an interval
-        [({}, {"cpu_user": 0.0023 * 8, "cpu_sys": 0.0037 * 8, "cpu_idle": 0.9939 * 8})],
+        [({}, {"cpu_user": 0.0023, "cpu_sys": 0.0037, "cpu_idle": 0.9939})],
     ),
     "swapinfo/freebsd-1": (
         "host_load/sysctl",
