@@ -1,5 +1,6 @@
 /* Tables of newest values, as dashboard/panels/tables.py sends them: one scale a column, its unit in the head once;
-   a click on a head sorts, and the address keeps it. Rows move when the pointer has left, at most every ten seconds. */
+   a click on a head sorts, and the address keeps it. Rows move when the pointer has left, at most every ten seconds. A tree
+   (`d.tree`, rows with a depth) keeps its order; values of unit "bytes" have each its own scale. */
 (() => {
   "use strict";
   const zs = window.zs;
@@ -11,6 +12,7 @@
 
   /** What the address says of a table's order: [column, 1 or -1]. */
   function order(el, d) {
+    if (d.tree) return ["", 0];
     const said = new URLSearchParams(location.search).get(`sort.${el.id}`);
     if (said) {
       const id = said.replace(/^-/, "");
@@ -19,6 +21,7 @@
     return d.sort ? [d.sort, -1] : ["", 0];
   }
   function choose(el, id, first) {
+    if (el.zsData.tree) return;
     const [was, dir] = order(el, el.zsData);
     const q = new URLSearchParams(location.search);
     const next = was === id ? -dir : first;
@@ -44,6 +47,7 @@
   }
   /** Rows in the order that is shown, until it may change. */
   function arranged(el, d) {
+    if (d.tree) return d.rows;
     const now = performance.now();
     const held = el.matches(":hover") || el.contains(document.activeElement);
     const due = !el.zsSorted || (!held && now - el.zsSorted >= RESORT_MS);
@@ -73,6 +77,7 @@
     if (typeof v === "string") return v;
     if (c.unit === "time") return `${zs.day(v) === zs.day(zs.now()) ? "" : `${zs.day(v, false)} `}${zs.hms(v)}`;
     if (c.unit === "age") return zs.age(v);
+    if (c.unit === "bytes") return zs.fmtText(v, "B");
     if (c.unit === "count") return zs.sig(v, "");
     return zs.sig(v / scale.div, scale.unit);
   }
@@ -115,6 +120,8 @@
     const tr = h("tr", "", h("td", "zs-name", icon, link, note));
     tr.zsCells = d.columns.map((c) => h("td", `${numeric(c) ? "zs-n" : ""}${c.cap ? " zs-cap" : ""}${c.phone ? "" : " zs-not-phone"}`.trim()));
     tr.append(...tr.zsCells);
+    tr.dataset.id = r.id;
+    if (r.depth) tr.firstChild.style.paddingLeft = `${r.depth * 14}px`;
     tr.zsParts = { icon, note };
     return tr;
   }
@@ -155,7 +162,7 @@
     const [by, dir] = order(el, d);
     el.zsHeads.forEach((th, i) => {
       const c = i ? d.columns[i - 1] : null;
-      const unit = c && !["text", "count", "time", "age"].includes(c.unit) && !c.cap ? scales[i - 1].unit : "";
+      const unit = c && !["text", "count", "time", "age", "bytes"].includes(c.unit) && !c.cap ? scales[i - 1].unit : "";
       zs.text(th.zsUnit, unit ? `, ${unit}` : "");
       if (th.dataset.id === by) th.setAttribute("aria-sort", dir < 0 ? "descending" : "ascending");
       else th.removeAttribute("aria-sort");

@@ -80,6 +80,7 @@ def load(modules: tuple[str, ...] | None = None) -> dict[str, Route]:
 MODULES: tuple[str, ...] = (
     "dashboard.pages.fleet",
     "dashboard.pages.host",
+    "dashboard.pages.pools",
     "dashboard.pages.zones",
     "dashboard.pages.dtrace",
     "dashboard.pages.migration",

@@ -20,8 +20,8 @@ Cell = float | str | None
 @dataclass(frozen=True, slots=True)
 class Column:
     """`unit` SI, as the browser scales it (one scale a column); "text" for words, "time" for epoch seconds, "count" for
-    what has no unit. `cap`: the id of the column whose value is this one's limit, written beside it. `phone`: also
-    shown there."""
+    what has no unit, "bytes" for bytes that differ too much for one scale. `cap`: the id of the column whose value is
+    this one's limit, written beside it. `phone`: also shown there."""
 
     id: str
     head: str

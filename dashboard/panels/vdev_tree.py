@@ -127,8 +127,8 @@ COLUMNS = (
     column("zpool_status", "read_errors", "R err", "count", phone=True),
     column("zpool_status", "write_errors", "W err", "count", phone=True),
     column("zpool_status", "cksum_errors", "cksum", "count", phone=True),
-    column("zpool_iostat", "alloc", "alloc"),
-    Column("size", "of", "B", "allocated + free", cap=True),
+    column("zpool_iostat", "alloc", "alloc", "bytes"),
+    column("zpool_iostat", "size", "size", "bytes"),
     column("zpool_iostat", "read_ops", "r ops"),
     column("zpool_iostat", "write_ops", "w ops"),
     column("zpool_iostat", "read_bytes", "read"),
@@ -169,6 +169,7 @@ def tree(
         empty="No pool of this host has been heard of yet.",
         hint="It needs zpool status or zpool iostat; what this host lacks is told below.",
     )
+    out["tree"] = True
     for row, node in zip(out["rows"], nodes, strict=True):
         row |= {"pool": node.pool, "path": node.path, "depth": node.depth, "section": node.section, "group": node.group}
     return out
@@ -325,7 +326,7 @@ HISTORY = (
     Column("pool", "pool", phone=True),
     Column("end", "ended", "text", "as the host prints it, by its own clock", phone=True),
     Column("elapsed", "took", "age", "from its beginning to its end"),
-    Column("repaired", "repaired", "B", "bytes repaired or resilvered", phone=True),
+    Column("repaired", "repaired", "bytes", "bytes repaired or resilvered", phone=True),
     Column("errors", "errors", "count", "errors that it found", phone=True),
 )
 _ENDED = re.compile(r" on (\w{3} \w{3} +\d{1,2} [\d:]{8} \d{4})\b")
