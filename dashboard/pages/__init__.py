@@ -81,6 +81,7 @@ MODULES: tuple[str, ...] = (
     "dashboard.pages.fleet",
     "dashboard.pages.host",
     "dashboard.pages.pools",
+    "dashboard.pages.arc",
     "dashboard.pages.zones",
     "dashboard.pages.dtrace",
     "dashboard.pages.migration",
