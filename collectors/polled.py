@@ -30,7 +30,7 @@ class Polled:
     `stamp` is the report's epoch, `local` the host's own date and time, `east` how many seconds that is ahead of
     UTC; None where unknown. Text without markers is one report to its end, or several where `opens` says that a
     line begins another. A report that the next one begins without its end has lost lines and is refused. `bad`
-    makes a ParseError.
+    makes a ParseError; `around` takes that of a line which may stand around the output in a saved text.
     """
 
     source = ""
@@ -46,6 +46,13 @@ class Polled:
         self._framed = False
         self._refusing = False
         self._open = False
+        self._found = False
+        self._around: ParseError | None = None
+
+    @property
+    def strict(self) -> bool:
+        """Whether every line is the command's: in a stream, and between markers of ours."""
+        return self._framed or not self.ctx.saved
 
     @property
     def east(self) -> float | None:
@@ -64,6 +71,12 @@ class Polled:
     def bad(self, i: int, line: str, why: str, column: int = 1) -> ParseError:
         """The error of line i (0-based) of the report being read."""
         return ParseError(self.source, self.ctx.host, self._first + i, line, why, column)
+
+    def around(self, e: ParseError) -> None:
+        """Raises, in a saved text only at its end and if nothing was found in it."""
+        if self.strict:
+            raise e
+        self._around = self._around or e
 
     def feed(self, line: str, at: float) -> list[Batch]:
         self._line_no += 1
@@ -97,14 +110,19 @@ class Polled:
         return []
 
     def end(self, at: float) -> list[Batch]:
-        return self._close()
+        out = self._close()
+        if self._around and not self._found:
+            raise self._around
+        return out
 
     def _close(self) -> list[Batch]:
         lines, self._lines, self._refusing = self._lines, [], False
         if not any(line.strip() for line in lines):
             return []
         try:
-            return self.report(lines)
+            out = self.report(lines)
+            self._found = self._found or bool(out)
+            return out
         finally:
             self._first = self._line_no
 

@@ -15,6 +15,8 @@ from collectors.dtrace import layout
 
 HOST = "saved"
 """What stands for the host, which a saved text does not name."""
+MOST_PASSES = 20
+"""A text of which so many lines must be left out is none."""
 _MATCHED = re.compile(r"dtrace: (?:description|script) .* matched \d{1,10} probes?")
 
 
@@ -26,6 +28,8 @@ class Saved:
     os: OS
     frames: dict[str, Any] = field(default_factory=dict)
     complaints: list[str] = field(default_factory=list)
+    refused: set[int] = field(default_factory=set)
+    """Numbers of those lines."""
 
     @property
     def rows(self) -> int:
@@ -84,10 +88,26 @@ def _complaints(text: str, answer: layout.Answer) -> list[str]:
 
 
 def _try(variant: Variant, os: OS, text: str, interval: float, at: float) -> Saved:
+    """Where nothing but refusals comes of a text, the refused lines are left out: the rest is read then."""
+    first = out = _read(variant, os, text, interval, at)
+    lines = text.splitlines()
+    told: list[str] = []
+    for _ in range(MOST_PASSES):
+        told += out.complaints
+        if out.rows or not out.complaints or any(lines[n - 1].startswith("== ") for n in out.refused):
+            break
+        lines = ["" if n in out.refused else line for n, line in enumerate(lines, 1)]
+        out = _read(variant, os, "\n".join(lines), interval, at)
+    out.complaints = told
+    return out if out.rows else first
+
+
+def _read(variant: Variant, os: OS, text: str, interval: float, at: float) -> Saved:
     out = Saved(variant.name, os)
 
     def complain(e: ParseError) -> None:
         out.complaints.append(str(e))
+        out.refused.add(e.line_no)
 
     out.frames = parse_text(variant, text, os=os, host=HOST, interval=interval, at=at, complain=complain)
     return out

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 LONGEST = 2048
 """Names have at most 255 characters, mount points 1024; longer lines are no rows, and cost time to match."""
 
 _CELL = r"(?:-|none|[0-9.,]+[KMGTPEZ]?B?[%x]?|[A-Z]+)"
+_BETWEEN = re.compile(r"\s{2,}")
+"""Between columns of words, which may hold single blanks."""
 
 
 class Heading:
@@ -26,21 +28,31 @@ class Heading:
 
     def row(self, line: str) -> dict[str, str] | None:
         text = line.expandtabs()
-        m = self._row.fullmatch(text) if len(text) < LONGEST else None
-        if not m:
+        if len(text) >= LONGEST:
             return None
-        cells = [m[2], *m.groups()[2:]]
-        return {n: c for n, c in zip(self.names, cells, strict=True) if c is not None}
+        m = self._row.fullmatch(text)
+        cells = text.split()
+        if m and (m[m.re.groups] is not None or len(cells) != len(self.names)):
+            return {n: c for n, c in zip(self.names, (m[2], *m.groups()[2:]), strict=True) if c is not None}
+        if len(cells) != len(self.names):
+            cells = _BETWEEN.split(text.strip())
+        return dict(zip(self.names, cells, strict=True)) if len(cells) == len(self.names) else None
 
     def indent(self, line: str) -> int:
         text = line.expandtabs()
         return len(text) - len(text.lstrip()) - self._left
 
 
-def is_heading(line: str) -> bool:
-    """NAME and other words in capitals."""
+def is_heading(line: str, among: Iterable[str]) -> bool:
+    """NAME and other words in capitals, one of them `among` those of the tool."""
     tokens = line.split()
-    return len(tokens) > 1 and tokens[0] == "NAME" and all(t.isupper() for t in tokens)
+    return tokens[:1] == ["NAME"] and all(t.isupper() for t in tokens) and not set(among).isdisjoint(tokens[1:])
+
+
+def is_torn(line: str) -> bool:
+    """Whether a line that is no row has numbers like one behind its first word, and is damage."""
+    tokens = line.split()
+    return sum(t[0].isdecimal() or t == "-" for t in tokens[1:]) * 2 > len(tokens) - 1 > 0
 
 
 def tabbed(line: str, columns: Sequence[str]) -> dict[str, str] | None:

@@ -10,13 +10,15 @@ Source: zfs(1M) of Solaris 10, 11 and illumos, zfs-list(8) and zfs-get(8) of Ope
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 from collectors.base import OS, Batch, Context, Source, Variant
+from collectors.pasted import is_command
 from collectors.polled import Polled, again
-from collectors.tables import Heading, is_heading, tabbed
-from collectors.units import size
+from collectors.tables import Heading, is_heading, is_torn, tabbed
+from collectors.units import is_date, size
 from frames.schemas import DATASET_USAGE, SNAPSHOTS
 
 COLUMNS = {
@@ -53,6 +55,12 @@ FULL = (
 )
 BASIC = ("name", "type", "used", "avail", "refer", "quota", "mountpoint")
 OF_SNAPSHOTS = ("name", "used", "refer", "creation")
+PLAIN = ("name", "used", "avail", "refer", "mountpoint")
+"""Columns of `zfs list -H`, where none were asked for."""
+OF_SPACE = ("name", "avail", "used", "usedbysnapshots", "usedbydataset", "usedbyrefreservation", "usedbychildren")
+"""Columns of `zfs list -H -o space`."""
+HEADINGS = {name.upper() for name in COLUMNS} - {"NAME"}
+_TYPES = ("filesystem", "volume", "snapshot", "bookmark", "share")
 _TEXT = {"dataset", "type", "mountpoint"}
 MOST_SNAPSHOTS = 1_000_000
 """Lines of one report, and so its memory; `zfs get` gives three for each snapshot."""
@@ -69,29 +77,53 @@ class ListParser(Polled):
         self._columns = columns
 
     def opens(self, line: str) -> bool:
-        return is_heading(line)
+        return is_heading(line, HEADINGS)
 
     def report(self, lines: list[str]) -> list[Batch]:
         rows = Rows(self.east)
         heading: Heading | None = None
         for i, line in enumerate(lines):
-            if is_heading(line):
+            cells = self._scripted(line) if "\t" in line else None
+            if cells is None and is_heading(line, HEADINGS):
                 heading = Heading(line)
                 continue
-            if _nothing(line):
+            if cells is None and _nothing(line):
                 continue
-            cells = tabbed(line, self._columns) if "\t" in line else heading.row(line) if heading else None
             if cells is None:
-                raise self.bad(i, line, "not a row of the columns that were asked for")
+                cells = heading.row(line) if heading else self._scripted(line)
+            why = "not a row of the columns that were asked for"
+            if cells is None and not self.strict and not _is_damage(line, heading):
+                heading = None  # a command or words below the table
+                if not is_command(line) and not is_date(line):
+                    self.around(self.bad(i, line, why))
+                continue
+            if cells is None:
+                raise self.bad(i, line, why)
             try:
                 rows.add({COLUMNS[n.lower()]: c for n, c in cells.items() if n.lower() in COLUMNS})
             except ValueError as e:
                 raise self.bad(i, line, str(e)) from e
         return rows.batches(self.stamp)
 
+    def _scripted(self, line: str) -> dict[str, str] | None:
+        """A row of -H, whose tabs a terminal may have turned into blanks."""
+        for columns in (self._columns, PLAIN, OF_SPACE):
+            row = tabbed(line, columns)
+            if row and row.get("type", "volume") in _TYPES:
+                return row
+        cells = line.split()
+        if not self.strict and len(cells) == len(PLAIN) and is_torn(" ".join(cells[:4])):
+            return dict(zip(PLAIN, cells, strict=True))
+        return None
+
+
+def _is_damage(line: str, heading: Heading | None) -> bool:
+    """Whether a line that is no row is the rest of one, and no words around the table."""
+    return is_torn(line) and not is_command(line) if heading or "\t" not in line else True
+
 
 class GetParser(Polled):
-    """Rows of `zfs get -Hp`, with or without the column SOURCE: a dataset's properties follow each other."""
+    """Rows of `zfs get`, with -H or headings, with or without SOURCE: a dataset's properties follow each other."""
 
     source = "snapshots"
     most = MOST_SNAPSHOTS
@@ -99,19 +131,29 @@ class GetParser(Polled):
     def report(self, lines: list[str]) -> list[Batch]:
         rows = Rows(self.east)
         found: dict[str, str] = {}
+        at = 0
+        headed = False
         for i, line in enumerate(lines):
             if _nothing(line):
                 continue
-            cells = line.split("\t")
+            if line.split()[:3] == ["NAME", "PROPERTY", "VALUE"]:
+                headed = True
+                continue
+            cells = _UNDER_HEADINGS.split(line.strip(), 2) if headed and "\t" not in line else line.split("\t")
             if len(cells) not in (3, 4) or cells[1] not in COLUMNS:
-                raise self.bad(i, line, "not a name, a property and a value")
+                why = self.bad(i, line, "not a name, a property and a value")
+                if self.strict or "\t" in line:
+                    raise why
+                if not headed:  # else a property that does not concern us
+                    self.around(why)
+                continue
             if found and found["dataset"] != cells[0]:
-                self._add(rows, found, i - 1, lines)
+                self._add(rows, found, at, lines)
                 found = {}
-            found["dataset"] = cells[0]
-            found[COLUMNS[cells[1]]] = cells[2]
+            found["dataset"], at = cells[0], i
+            found[COLUMNS[cells[1]]] = _SOURCE.sub("", cells[2]) if headed else cells[2]
         if found:
-            self._add(rows, found, len(lines) - 1, lines)
+            self._add(rows, found, at, lines)
         return [b for b in rows.batches(self.stamp) if b.table == SNAPSHOTS.name]
 
     def _add(self, rows: Rows, found: dict[str, str], i: int, lines: list[str]) -> None:
@@ -119,6 +161,10 @@ class GetParser(Polled):
             rows.add(found)
         except ValueError as e:
             raise self.bad(i, lines[i], str(e)) from e
+
+
+_UNDER_HEADINGS = re.compile(r"\s{2,}")
+_SOURCE = re.compile(r"\s+(?:-|local|default|received|temporary|none|inherited from \S+)$")
 
 
 class Rows:

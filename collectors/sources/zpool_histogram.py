@@ -3,7 +3,8 @@
 With an interval these reports are scaled to a second and cut to whole numbers, which loses every lone event; asked
 without one they give exact totals since import. So the command asks again and again, and the increments are taken
 here. `zpool iostat -v` stands before them, for the tree: a histogram names its vdev and not its place.
-Streams with an interval are read too (their first report is since import and is dropped).
+Streams with an interval are read too (their first report is since import and is dropped). A saved text with one
+report shows its totals, and words around it are passed over.
 
 A latency bucket is labelled by its upper end (1023 ns: 512 to 1023 ns), a size bucket by its lower end; both are
 powers of two and become the buckets of BOUNDS['quantize'], in ns and in bytes.
@@ -14,11 +15,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from collectors.base import Batch, Context, ParseError, Source, Variant
+from collectors.pasted import is_command
 from collectors.polled import Polled, again
 from collectors.sources.zpool_iostat import IostatParser
+from collectors.tables import is_torn
 from collectors.units import is_date, nanoseconds, nicenum
 from collectors.vdevs import Tree, is_group
 from frames.schemas import BOUNDS_QUANTIZE, ZPOOL_HISTOGRAM
@@ -61,6 +63,7 @@ class HistogramParser(Polled):
         self._first_name: tuple[str, ...] | None = None
         self._next_name: tuple[str, ...] | None = None  # set by the line that opens another report
         self._before: dict[tuple[str, str], _Counts] | None = None
+        self._alone = False  # one report was read so far
 
     def opens(self, line: str) -> bool:
         name = _title(line)
@@ -80,24 +83,22 @@ class HistogramParser(Polled):
         for key, (_, table) in zip(keys, found, strict=True):
             totals.setdefault(key, {}).update(table)
         before, self._before = self._before, totals
+        self._alone = before is None
         if before is None:
+            self._found = bool(totals)
             return []
-        out: dict[str, list[Any]] = {c: [] for c in ZPOOL_HISTOGRAM.names[2:]}
-        for (pool, vdev), measures in totals.items():
-            old = before.get((pool, vdev), {})
-            for measure, counts in measures.items():
-                if self._cumulative:
-                    if measure not in old:
-                        continue
-                    increase = [a - b for a, b in zip(counts, old[measure], strict=True)]
-                    if min(increase) < 0 or not any(counts):  # imported anew, or a measure that never counts
-                        continue
-                    counts = increase
-                out["pool"].append(pool)
-                out["vdev"].append(vdev)
-                out["measure"].append(measure)
-                out["counts"].append(counts)
-        return [Batch(ZPOOL_HISTOGRAM.name, out, self.stamp)] if out["pool"] else []
+        return self._batch({k: _increase(before.get(k, {}), m) if self._cumulative else m for k, m in totals.items()})
+
+    def end(self, at: float) -> list[Batch]:
+        out = super().end(at)
+        if self.ctx.saved and self._alone and self._before:
+            return self._batch({k: {m: c for m, c in t.items() if any(c)} for k, t in self._before.items()})
+        return out
+
+    def _batch(self, found: dict[tuple[str, str], _Counts]) -> list[Batch]:
+        rows = [(*key, measure, counts) for key, measures in found.items() for measure, counts in measures.items()]
+        columns = dict(zip(ZPOOL_HISTOGRAM.names[2:], map(list, zip(*rows, strict=True)), strict=False))
+        return [Batch(ZPOOL_HISTOGRAM.name, columns, self.stamp)] if rows else []
 
     def _tables(self, lines: list[str]) -> tuple[list[tuple[str, str, str]], list[tuple[str, _Counts]]]:
         """(pool, vdev, device) of `zpool iostat -v` where it is there, and name and counts of each histogram."""
@@ -110,6 +111,8 @@ class HistogramParser(Polled):
         in_tree = False
         for i, line in enumerate(lines):
             title = None if "\t" in line else _title(line)
+            if title and len(title) == 1 and "\t" not in "".join(lines[i + 1 : i + 2]):
+                title = None
             if title and title[-1] == "bandwidth":
                 in_tree = True
             elif title:
@@ -131,11 +134,13 @@ class HistogramParser(Polled):
                 if not measures:
                     raise self.bad(i, line, "headings that do not fit those above")
                 counts.update({m: [0] * N for m in measures})
+            elif not self.strict and not (is_torn(line) and found):
+                self.around(self.bad(i, line, "no histogram"))
             elif not found:
                 raise self.bad(i, line, "a bucket before any name")
             else:
                 self._bucket(i, line, counts, measures)
-        return places, found
+        return places, [(name, counts) for name, counts in found if counts]
 
     def _bucket(self, i: int, line: str, counts: _Counts, measures: list[str]) -> None:
         label, *cells = line.split()
@@ -158,12 +163,22 @@ class HistogramParser(Polled):
             counts[measure][k] = value
 
 
-_STAMP = re.compile(r"[0-9]{9,11}|.{0,200}[#$%>] *zpool iostat.{0,200}")
+def _increase(old: _Counts, now: _Counts) -> _Counts:
+    """What was added; nothing of a measure that is new, never counts, or began anew with an import."""
+    out = {}
+    for measure, counts in now.items():
+        added = [a - b for a, b in zip(counts, old[measure], strict=True)] if measure in old else [-1]
+        if min(added) >= 0 and any(counts):
+            out[measure] = added
+    return out
+
+
+_STAMP = re.compile(r"[0-9]{9,11}")
 
 
 def _is_stamp(line: str) -> bool:
     """The time of -T, or the command where a shell repeated it."""
-    return _STAMP.fullmatch(line) is not None or is_date(line)
+    return _STAMP.fullmatch(line) is not None or is_date(line) or is_command(line)
 
 
 def _title(line: str) -> tuple[str, ...] | None:
@@ -180,7 +195,9 @@ def _title(line: str) -> tuple[str, ...] | None:
         at -= 1
     if at < len(tokens):
         return (" ".join(tokens[:at]), *tokens[at:])
-    if tokens and not line[0].isspace() and "\t" not in line and len(line.split("  ")) == 1 and line.strip("- "):
+    if not 0 < len(tokens) < 4 or line[0].isspace() or line.rstrip()[-1] in ".:,!?`":  # words on a page
+        return None
+    if "\t" not in line and len(line.split("  ")) == 1 and line.strip("- "):
         return (line.strip(),)
     return None
 

@@ -10,54 +10,79 @@ from __future__ import annotations
 from typing import Any
 
 from collectors.base import Batch, Context, Source, Variant
+from collectors.pasted import is_command
 from collectors.polled import Polled, again
-from collectors.tables import Heading, is_heading, tabbed
-from collectors.units import percent, size
-from collectors.vdevs import SECTIONS
+from collectors.tables import Heading, is_heading, is_torn, tabbed
+from collectors.units import is_date, percent, size
+from collectors.vdevs import SECTIONS, is_group
 from frames.schemas import POOL_CAPACITY
 
 DEFAULT = ("NAME", "SIZE", "ALLOC", "FREE", "CKPOINT", "EXPANDSZ", "FRAG", "CAP", "DEDUP", "HEALTH", "ALTROOT")
-"""Columns of -H in OpenZFS 2, where nothing says which they are."""
+OLDEST = ("NAME", "SIZE", "USED", "AVAIL", "CAP", "HEALTH", "ALTROOT")
+BY_NUMBER = {
+    len(columns): columns
+    for columns in (
+        DEFAULT,
+        tuple(c for c in DEFAULT if c != "CKPOINT"),
+        tuple(c for c in DEFAULT if c not in ("CKPOINT", "FRAG")),
+        tuple(c for c in DEFAULT if c not in ("CKPOINT", "FRAG", "EXPANDSZ")),
+        OLDEST,
+    )
+}
+"""Columns of -H by their number, which came and went with the releases; nothing else says which they are."""
+_HEALTH = ("ONLINE", "DEGRADED", "FAULTED", "UNAVAIL", "SUSPENDED", "OFFLINE", "REMOVED")
 
 
 class CapacityParser(Polled):
-    """One row per pool; rows of vdevs (-v) are passed over. `columns` names those of -H."""
+    """One row per pool; rows of vdevs (-v) are passed over. `columns` names those of -H, if they were chosen."""
 
     source = "pool_capacity"
 
-    def __init__(self, ctx: Context, columns: tuple[str, ...] = DEFAULT) -> None:
+    def __init__(self, ctx: Context, columns: tuple[str, ...] = ()) -> None:
         super().__init__(ctx)
-        self._columns = columns
+        self._columns = {len(columns): columns} if columns else BY_NUMBER
 
     def opens(self, line: str) -> bool:
-        return is_heading(line)
+        return is_heading(line, OF_POOLS)
 
     def report(self, lines: list[str]) -> list[Batch]:
         out: dict[str, list[Any]] = {c: [] for c in POOL_CAPACITY.names[2:]}
         heading: Heading | None = None
         for i, line in enumerate(lines):
-            if is_heading(line):
+            if is_heading(line, OF_POOLS):
                 heading = Heading(line)
                 continue
             if not line.strip() or line.strip() == "no pools available":
                 continue
-            if heading:
-                if heading.indent(line) > 0:
-                    continue
-                row = heading.row(line)
-            elif line.startswith("\t") or (line.split()[0] in SECTIONS and set(line.split()[1:]) == {"-"}):
+            row = heading.row(line) if heading else self._scripted(line)
+            if row is None and is_command(line):
+                heading = None
                 continue
-            else:
-                row = tabbed(line, self._columns)
+            if heading.indent(line) > 0 if heading else line.startswith("\t"):
+                continue  # of -v
+            if _is_vdev(line, row, behind_pool=bool(out["pool"])):
+                continue
+            if row is None and not self.strict and not is_torn(line):
+                heading = None  # words below it
+                if not is_date(line):
+                    self.around(self.bad(i, line, "not a row under the headings of `zpool list`"))
+                continue
             if row is None:
                 raise self.bad(i, line, "not a row under the headings of `zpool list`")
-            if row["NAME"] in SECTIONS and all(cell == "-" for name, cell in row.items() if name != "NAME"):
-                continue  # of -v; a pool of that name has a health
             try:
                 self._add(out, row)
             except ValueError as e:
                 raise self.bad(i, line, str(e)) from e
         return [Batch(POOL_CAPACITY.name, out, self.stamp)] if out["pool"] else []
+
+    def _scripted(self, line: str) -> dict[str, str] | None:
+        """A row of -H, whose tabs a terminal may have turned into blanks."""
+        columns = self._columns.get(len(line.split("\t")), ())
+        row = tabbed(line, columns)
+        if row is None and not self.strict:
+            cells = line.split()
+            row = dict(zip(self._columns.get(len(cells), ()), cells, strict=False))
+        return row if row and row.get("HEALTH", "ONLINE") in _HEALTH else None
 
     @staticmethod
     def _add(out: dict[str, list[Any]], row: dict[str, str]) -> None:
@@ -76,6 +101,19 @@ class CapacityParser(Polled):
         }
         for name, column in out.items():
             column.append(values[name])
+
+
+OF_POOLS = ("SIZE", "ALLOC", "CAP", "HEALTH")
+
+
+def _is_vdev(line: str, row: dict[str, str] | None, *, behind_pool: bool) -> bool:
+    """A row of -v that does not stand in: a section, or one that has lost its indentation and lacks what pools have."""
+    name, *cells = line.split()
+    if (name in SECTIONS and set(cells) == {"-"}) or (behind_pool and is_group(name)):
+        return True
+    return (
+        behind_pool and row is not None and row.get("DEDUP") == "-" and row.get("HEALTH") not in ("FAULTED", "UNAVAIL")
+    )
 
 
 SOURCE = Source(

@@ -67,13 +67,6 @@ class StatusParser(Polled):
         self._list = 0  # the column of the heading of a list of damaged files, while one is being printed
         self._scan_at = (0, "")
         self._last = 0
-        self._found = False  # a pool, in the whole text
-        self._unread: ParseError | None = None
-
-    @property
-    def _strict(self) -> bool:
-        """Not for a text that may have words around the output."""
-        return self._framed or not self.ctx.saved
 
     def opens(self, line: str) -> bool:
         if _JSON.match(line):  # neither broken at commas nor laid out does it begin another line so
@@ -90,12 +83,6 @@ class StatusParser(Polled):
         again = m[2] in self._pools
         self._pools = {m[2]} if again else self._pools | {m[2]}
         return again
-
-    def end(self, at: float) -> list[Batch]:
-        out = super().end(at)
-        if self._unread and not self._found:
-            raise self._unread
-        return out
 
     def report(self, lines: list[str]) -> list[Batch]:
         if not self._framed:
@@ -135,17 +122,15 @@ class StatusParser(Polled):
                 o = _Open()
             elif not line.strip():
                 o.blank, o.gap = True, bool(o.rows)
-            elif o.last == "config" and not self._strict and (line[0].strip() or _LEFT_OUT.fullmatch(line)):
+            elif o.last == "config" and not self.strict and (line[0].strip() or _LEFT_OUT.fullmatch(line)):
                 o.gap = bool(o.rows)
             elif o.last == "config" and not o.gap:
                 o.rows.append((i, line))  # which is damage
-            elif o.last == "dedup" or (o.last and o.last != "config" and (o.pool or not self._strict)):
+            elif o.last == "dedup" or (o.last and o.last != "config" and (o.pool or not self.strict)):
                 o.add(line)
             elif not self._stamped(line, o) and line.strip() not in _NO_POOLS and not _HEALTHY.fullmatch(line):
                 what = "before any 'pool:'" if o.last and not o.pool else "neither a field nor a row of `zpool status`"
-                self._unread = self._unread or self.bad(i, line, what)
-                if self._strict:
-                    raise self._unread
+                self.around(self.bad(i, line, what))
         yield from self._whole(o)
 
     def _stamped(self, line: str, o: _Open) -> bool:
@@ -173,11 +158,10 @@ class StatusParser(Polled):
         if not o.pool and o.rows:
             i, line = next((row for row in o.rows if not _HEADING.fullmatch(row[1])), o.rows[0])
             m = _COUNTED.fullmatch(line.expandtabs().rstrip()) if len(line) < LONGEST else None
-            if self._strict:
+            if self.strict:
                 raise self.bad(i, line, "before any 'pool:'")
             o.pool = m[2] if m else ""
         if o.pool:
-            self._found = True
             yield self._pool(o)
 
     def _pool(self, o: _Open) -> tuple[list[_Row], dict[str, Any]]:
@@ -234,7 +218,7 @@ class StatusParser(Polled):
             counters = ()
         if len(counters) < 3:
             if counters and len(tokens) == len(counters):
-                if self._strict or i == self._last:
+                if self.strict or i == self._last:
                     raise self.bad(i, line, "the row is cut", len(line))
                 return (*counters, *[None] * (3 - len(counters))), None
             return (None, None, None), text.strip() or None
@@ -256,7 +240,6 @@ class StatusParser(Polled):
             pools = self._document(lines, at)["pools"]
             for key, pool in pools.items():
                 name = str(pool.get("name", key))  # the key is a guid with --json-pool-key-guid
-                self._found = True
                 yield list(_json_rows(name, pool)), self._json_scan(name, pool)
         except ParseError:
             raise
@@ -265,18 +248,18 @@ class StatusParser(Polled):
 
     def _document(self, lines: list[str], at: int) -> Any:
         """As it was printed, or broken at its commas, as the command does with its one long line."""
-        errors: list[json.JSONDecodeError] = []
+        wrong: list[json.JSONDecodeError] = []
         for between in ("\n", ","):
             try:
-                return json.JSONDecoder().raw_decode(between.join(lines[at:]).lstrip())[0]
+                return json.JSONDecoder().raw_decode(between.join(lines[at:]))[0]
             except json.JSONDecodeError as e:
-                errors.append(e)
-        e = max(errors, key=lambda e: e.pos)
-        before = e.doc[: e.pos]
-        between = "," if e is errors[1] else "\n"
-        i = min(at + before.count(between), len(lines) - 1) if len(lines) - at > 1 else at
-        column = 1 + e.pos - (before.rfind(between) + 1 if len(lines) - at > 1 else 0)
-        raise self.bad(i, lines[i], f"not JSON: {e.msg}", column) from e
+                wrong.append(e)
+        between, furthest = max(zip(("\n", ","), wrong, strict=True), key=lambda w: w[1].pos)
+        before = furthest.doc[: furthest.pos]
+        several = len(lines) - at > 1
+        i = min(at + before.count(between), len(lines) - 1) if several else at
+        column = 1 + furthest.pos - (before.rfind(between) + 1 if several else 0)
+        raise self.bad(i, lines[i], f"not JSON: {furthest.msg}", column) from furthest
 
     def _json_scan(self, pool: str, data: dict[str, Any]) -> dict[str, Any]:
         errors = _number(data.get("error_count"))

@@ -140,8 +140,11 @@ def test_get_needs_nothing_in_order() -> None:
 @pytest.mark.parametrize("bad", ["t\tfilesystem\t1\n", "t\tfilesystem\tx\t2\t3\t4\t5\t6\t7\t/\n", "words\n"])
 def test_errors_name_the_line(bad: str) -> None:
     good = "t\tfilesystem\t1\t2\t3\t4\t5\t6\t7\t/\n"
+    parser = lists().parser(Context("h", "linux", 60.0))
+    for line in (good + bad).splitlines():
+        assert parser.feed(line, 0.0) == []
     with pytest.raises(ParseError) as e:
-        parse_text(lists(), good + bad)
+        parser.end(0.0)
     assert e.value.line_no == 2
 
 
