@@ -76,11 +76,11 @@
     if (!fixed && marks.length > 1 && !mirror) return [lo - (hi - lo) * 0.04, hi + (hi - lo) * 0.04];
     if (fixed) return [Math.min(fixed[0], lo), hi > fixed[1] ? hi * 1.05 : fixed[1]];
     if (mirror) {
-      hi = Math.max(Math.abs(lo), Math.abs(hi), 1e-12);
+      hi = Math.max(Math.abs(lo), Math.abs(hi)) || 1;
       lo = 0;
     } else {
       lo = Math.min(0, lo);
-      hi = Math.max(hi, 1e-12);
+      hi = hi > 0 ? hi : lo < 0 ? 1e-12 : 1; // nothing but zeros has a scale too
     }
     const held = p.axis.held;
     if (!held || hi > held || hi < held / 2.2) p.axis.held = hi * 1.12;

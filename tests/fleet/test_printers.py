@@ -10,7 +10,7 @@ from fleet.model import HostModel
 from fleet.past import vdev_path
 from fleet.site import GIB, MAIL_SITE
 from frames.schemas import bounds
-from tests.fleet.kit import START, facts, machine, parsed, run
+from tests.fleet.kit import START, Stepped, facts, machine, parsed, run
 
 HOSTS = [h.name for h in MAIL_SITE.hosts]
 SUN = [h.name for h in MAIL_SITE.hosts if h.system != "linux"]
@@ -287,3 +287,16 @@ def test_what_is_printed_is_left() -> None:
     assert [printed(v) for v in (0, 1023, 1024, 171.6486 * 2**30, 1.37 * 2**20)] == [
         0, 1023, 1024, 172 * 2**30, 1.37 * 2**20
     ]  # fmt: skip
+
+
+def test_the_counters_of_linux_disks_never_fall() -> None:
+    clock = Stepped(START)
+    m = machine("bk1", clock=clock)
+    seen = []
+    for _ in range(120):
+        lines = run(m, "cat /proc/diskstats")[1].splitlines()
+        seen.append([[int(v) for v in line.split()[3:11] + line.split()[12:]] for line in lines])
+        clock.t += 5
+    steps = np.diff(np.array(seen), axis=0)
+    assert steps.min() == 0
+    assert steps[:, :, 0].sum() > 0
