@@ -92,6 +92,7 @@
         update["yaxis.ticktext"] = y.ticks.map((t) => t[1]);
         update["yaxis.domain"] = y.domain || [0, 1];
         update["yaxis.showgrid"] = !y.nogrid;
+        update["yaxis.ticks"] = y.nogrid ? "outside" : "";
       }
     }
     const sc = c.text3 + c.grid;

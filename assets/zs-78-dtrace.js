@@ -11,7 +11,7 @@
   const NAMES = ["dtrace_heat", "dtrace_stack", "dtrace_head", "dtrace_keys", "dtrace_flame"];
   const LINES = ["p50", "p90", "p99", "max"];
   const LIT = 8, UP = 3; // keys lit at once; graphs over the one that was drilled down from them
-  const S = (zs.dtrace = { q: "", hosts: null, every: 1, for: 600, lit: [], lines: ["p50", "p99"], yscale: "log", draw: "mountain", cell: null, sort: "", base: null, range: null, up: [], head: null, keys: null, busy: "" });
+  const S = (zs.dtrace = { q: "", hosts: null, every: 1, for: 600, lit: [], lines: ["p50", "p99"], yscale: "log", draw: "mountain", extra: [], cell: null, sort: "", base: null, range: null, up: [], head: null, keys: null, busy: "" });
 
   const root = () => document.getElementById("zs-dtrace");
   const settings = () => {
@@ -27,6 +27,8 @@
   const slot = (x) => (x.id.startsWith("p-dtrace-up-") ? Number(x.id.slice(12)) - 1 : -1);
   const metric = (name) => (settings().catalogue || []).find((m) => m.name === name);
   const chosen = () => (S.hosts && S.hosts.length ? S.hosts : settings().able || []);
+  /** Of the hosts in the address those that there are. */
+  const there = () => chosen().filter((n) => !S.head || S.head.hosts.some((x) => x.name === n && !x.unknown));
   const button = (cls, fn, ...children) => {
     const b = h("button", `zs-button ${cls}`, ...children);
     b.type = "button";
@@ -62,6 +64,7 @@
     S.every = Number(q.get("every")) || 1;
     S.for = Number(q.get("for")) || 600;
     S.lit = (list("lit", "|") || []).map(decodeURIComponent);
+    if (!S.lit.every(drawn)) S.extra = S.lit.filter((k) => !drawn(k) || S.extra.includes(k));
     S.lines = list("lines", ",") || (q.has("lines") ? [] : ["p50", "p99"]);
     S.yscale = q.get("yscale") === "linear" ? "linear" : "log";
     S.draw = q.get("draw") === "line" ? "line" : "mountain";
@@ -111,7 +114,7 @@
     const [a, b] = zs.range();
     const span = Math.max(1, Math.round(b - a));
     if (x.name === "dtrace_heat") return { ...common, question: mode(S.q) === "stacks" ? scope(S.q) : S.q, lit: S.lit, lines: mode(S.q) === "stacks" ? [] : S.lines, scale: S.yscale };
-    if (x.name === "dtrace_stack") return { ...common, interval: S.every };
+    if (x.name === "dtrace_stack") return { ...common, interval: S.every, ...(S.extra.length ? { lit: S.extra } : {}) };
     if (x.name === "dtrace_keys") return { ...common, span, ...(S.cell ? { cell: S.cell } : {}), ...(S.sort && mode(S.q) === "heat" ? { sort: S.sort } : {}) };
     if (x.name === "dtrace_flame") return { ...common, span, ...(S.range ? { range: S.range } : {}), ...(S.base ? { base: S.base } : {}) };
     if (x.name === "dtrace_head") return { ...common, span, up: S.up.map((u) => u.q) };
@@ -137,7 +140,7 @@
       p.el.classList.toggle("zs-shown", Boolean(u));
       if (!u) continue;
       const kind = mode(u.q) === "counts" ? "stack" : "heat";
-      const next = { question: u.q, host: u.hosts || chosen(), ...(kind === "heat" ? { lit: u.lit, lines: [], scale: S.yscale } : { interval: S.every }) };
+      const next = { question: u.q, host: u.hosts || chosen(), ...(kind === "heat" ? { lit: u.lit, lines: [], scale: S.yscale } : { interval: S.every, lit: u.lit }) };
       if (p.kind !== kind) [p.kind, p.name, p.meta] = [kind, `dtrace_${kind}`, null];
       if (JSON.stringify(next) === JSON.stringify(p.query)) continue;
       p.query = next;
@@ -172,6 +175,7 @@
     if (hosts) S.hosts = hosts;
     if (up) S.up = up;
     S.lit = [];
+    S.extra = [];
     S.cell = S.range = S.base = null;
     write(true);
     apply();
@@ -194,17 +198,22 @@
 
   // -- start, stop, keep -------------------------------------------------------------------------------------------
 
-  const requests = () => (S.head && S.head.id === S.q && S.head.requests) || [];
+  /** Requests for the question that are under way; what was asked a moment ago is one before the head tells of it. */
+  function requests() {
+    const found = (S.head && S.head.id === S.q && S.head.requests) || [], mine = S.asked;
+    const young = mine && mine.q === S.q && performance.now() - mine.at < 5000 && !found.some((r) => r.id === mine.id);
+    return young ? [...found, { id: mine.id, hosts: [] }] : found;
+  }
   const above = (i) => ((S.head && S.head.id === S.q && S.head.up) || []).filter((u, k) => i === undefined || k === i).flatMap((u) => u.requests);
   async function start() {
     S.busy = "asking";
     paintHead();
     try {
-      const { request } = await post({ do: "start", question: S.q, hosts: chosen(), interval: S.every, duration: S.for });
+      const { request } = await post({ do: "start", question: S.q, hosts: there(), interval: S.every, duration: S.for });
       S.asked = { id: request, q: S.q, at: performance.now() };
       if (mode(S.q) === "stacks") {
         // The map to choose stacks by is a question of its own; a host that does not allow it has just the stacks.
-        const beside = await post({ do: "start", question: scope(S.q), hosts: chosen(), interval: 1, duration: S.for }).catch(() => null);
+        const beside = await post({ do: "start", question: scope(S.q), hosts: there(), interval: 1, duration: S.for }).catch(() => null);
         if (beside) S.beside = [...(S.beside || []), { id: beside.request }].slice(-8);
       }
       if (zs.state.to !== "now" || zs.state.paused) zs.setRange("now-300s", "now");
@@ -217,6 +226,7 @@
   const stop = (some = [...requests(), ...above()]) => {
     const beside = S.beside || [];
     S.beside = [];
+    if (S.asked && some.some((r) => r.id === S.asked.id)) S.asked = null;
     return Promise.all([...some, ...beside].map((r) => tried(post({ do: "stop", request: r.id }))));
   };
   const keep = () => {
@@ -321,11 +331,11 @@
     const d = S.head;
     const now = new Set(chosen());
     const done = () => {
-      S.hosts = d.hosts.map((x) => x.name).filter((n) => now.has(n));
+      S.hosts = d.hosts.filter((x) => !x.unknown && now.has(x.name)).map((x) => x.name);
       S.cell = null;
       zs.dtraceApply(true);
     };
-    const rows = d.hosts.map((x) => {
+    const rows = d.hosts.filter((x) => !x.unknown).map((x) => {
       const box = h("input");
       box.type = "checkbox";
       box.checked = now.has(x.name);
@@ -495,13 +505,13 @@
     p.line.dataset.state = d.running.length && current ? "running" : under.length ? "asked" : "";
     zs.text(p.state, state);
     zs.text(p.detail, detail);
-    const stops = under.length > 0;
+    const stops = under.length > 0 || (current && requests().length > 0 && !refused);
     p.go.dataset.do = stops ? "stop" : "start";
     p.go.className = `zs-button zs-dtrace-go ${stops ? "zs-stop" : "zs-primary"}`;
     p.icon.className = `zs-i zs-i-${stops ? "stop" : "run"}`;
     zs.text(p.word, stops ? "Stop" : past ? "Ask now" : "Start");
     p.go.title = stops ? "End it on every host, and the graphs over this one" : past ? "Ask it of these hosts now; the page goes back to live" : "Ask it of these hosts";
-    p.go.hidden = d.counted || (d.id === settings().standing && !stops && !past && d.running.length === chosen().length);
+    p.go.hidden = d.counted || (d.id === settings().standing && !stops && d.running.length === there().length);
     bar();
     hosts(d);
   }
@@ -512,8 +522,10 @@
     if (!el) return;
     if (!el.zsList) {
       el.zsList = h("div", "zs-dtrace-list");
-      el.append(h("h2", "zs-panel-title", "Running on"), el.zsList, h("p", "zs-hint zs-dtrace-ends", "Ends by itself after its time, over 25\u2009% of a CPU or 1000 drops a second, and a minute after nobody looks."));
+      el.append(h("h2", "zs-panel-title", "Running on"), el.zsList, (el.zsEnds = h("p", "zs-hint zs-dtrace-ends", "")));
     }
+    const always = d.id === settings().standing && !d.requests.length;
+    zs.text(el.zsEnds, always ? "Leaves a host alone for ten minutes if it uses over 25\u2009% of a CPU there or drops over 1000 records a second." : "Ends by itself after its time, over 25\u2009% of a CPU or 1000 drops a second, and a minute after nobody looks.");
     const WORD = { running: "running", asked: "attaching probes", refused: "refused", ended: "ended" };
     zs.keyed(el.zsList, d.hosts.filter((x) => x.chosen), (x) => x.name, (x) => {
       const parts = { name: h("b", "", x.name), what: h("span", "", ""), rate: h("span", "zs-n", ""), cpu: h("span", "zs-n", ""), drops: h("span", "zs-n", "") };
@@ -523,12 +535,12 @@
     }, (row, x) => {
       const p = row.zsParts, runs = x.state === "running";
       row.dataset.state = x.state;
-      const silent = !x.up ? `not up${x.lacks ? `: ${x.lacks}` : ""}` : d.counted ? "counted" : !x.knows ? `no dtrace${x.lacks ? `: ${x.lacks}` : ""}` : !x.allowed ? "not allowed in hosts.toml" : "not running";
+      const silent = x.unknown ? "no host is called so" : !x.up ? `not up${x.lacks ? `: ${x.lacks}` : ""}` : d.counted ? "counted" : !x.knows ? `no dtrace${x.lacks ? `: ${x.lacks}` : ""}` : !x.allowed ? "not allowed in hosts.toml" : "not running";
       const by = x.who && x.who !== "zonescope" ? `, asked by ${x.who}` : x.who ? ", all the time" : "";
       const left = runs && x.ends !== null ? `, ${zs.span(Math.max(0, x.ends - zs.now()))} left` : "";
       zs.text(p.what, (x.state && !d.counted ? (d.untaken && x.state === "asked" ? "no collector has taken it" : WORD[x.state]) + (x.why ? `: ${x.why}` : "") : silent) + (runs ? by + left : ""));
       p.what.title = p.what.textContent;
-      zs.text(p.rate, x.rate === null || !runs ? "" : d.counted ? `${x.rate} disks` : `${zs.sig(x.rate, "")}${d.unit === "B" ? " B" : ""}/s`);
+      zs.text(p.rate, x.rate === null || !runs ? "" : d.counted ? `${x.rate} disks` : `${d.unit === "1" ? zs.sig(x.rate, "") : amount(x.rate, d.unit)}/s`);
       zs.text(p.cpu, !runs || d.counted ? "" : x.cpu === null ? `–${THIN}CPU` : `${cost(x)} CPU`);
       p.cpu.title = x.cpu === null ? "What dtrace itself uses is asked every few seconds" : "CPU time of dtrace itself; what its probes cost the probed comes on top";
       const lost = Math.max(x.drops || 0, x.lost || 0);
@@ -539,9 +551,15 @@
 
   // -- keys of the window, or of one cell --------------------------------------------------------------------------
 
+  /** Whether a key has a colour of its own in the stack already: what is lit has to, and the others keep theirs. */
+  function drawn(id) {
+    const p = zs.panels.get("p-dtrace-stack");
+    return Boolean(p && p.meta && p.meta.series.some((s) => s.id === id)) || S.extra.includes(id);
+  }
   function light(id, add) {
     if (add) S.lit = S.lit.includes(id) ? S.lit.filter((x) => x !== id) : [...S.lit, id].slice(-LIT);
     else S.lit = S.lit.length === 1 && S.lit[0] === id ? [] : [id];
+    if (!drawn(id)) S.extra = [...S.extra, id].slice(-LIT);
     zs.dtraceApply(false);
     if (S.keys) keys(S.keysEl, S.keys);
     for (const p of zs.panels.values()) zs.invalidate(p);
@@ -565,7 +583,7 @@
       numeric.length ? item("nothing else", () => tried(deeper(numeric, fix, hosts, key)), numeric[0]) : null,
     ].filter(Boolean));
   }
-  const amount = (n, unit) => (unit === "B" ? zs.fmtText(n, "B") : zs.sig(n, "").replace(/\B(?=(\d{3})+(?!\d))/g, n >= 10000 ? THIN : ""));
+  const amount = (n, unit) => (unit === "ns" ? zs.fmtText(n * 1e-9, "s") : unit === "B" ? zs.fmtText(n, "B") : zs.sig(n, "").replace(/\B(?=(\d{3})+(?!\d))/g, n >= 10000 ? THIN : ""));
   const count = (n, unit) => (unit === "B" ? zs.fmtText(n, "B") : n >= 10000 ? String(n).replace(/\B(?=(\d{3})+(?!\d))/g, THIN) : String(n));
   const bounds = (lo, hi, unit) => {
     const a = zs.fmt(lo, unit), b = hi === null ? null : zs.fmt(hi, unit);
@@ -585,7 +603,7 @@
       p.percentiles = h("dl", "zs-dtrace-percentiles");
       p.table = h("table", "zs-table zs-dtrace-keys", h("thead", "", p.head), p.body, h("tfoot", "", p.foot));
       p.hint = h("p", "zs-hint", "Click a key to light it, Shift+click to add one, right-click (or the glass) to fix it in a new graph. With a row in focus: ↑ ↓ or j k move, Enter drills down.");
-      el.append(h("div", "zs-panel-head", p.title, p.whole), p.sub, p.percentiles, h("div", "zs-dtrace-scroll", p.table), p.more, p.hint);
+      el.append(h("div", "zs-panel-head", p.title, p.whole), p.sub, p.percentiles, (p.scroll = h("div", "zs-dtrace-scroll", p.table)), p.more, p.hint);
       p.body.addEventListener("click", (e) => {
         const tr = e.target.closest("tr[data-id]");
         if (!tr) return;
@@ -622,7 +640,8 @@
     p.hint.hidden = !d.keys.length;
     zs.text(p.title, d.cell ? "One bucket" : "Keys");
     p.whole.hidden = !d.cell;
-    zs.text(p.sub, d.cell ? `${zs.hms(d.from)} to ${zs.hms(d.to)}, ${bounds(d.cell[2], d.cell[3], d.span)}, ${count(d.sum, d.unit)} ${d.unit === "B" ? "" : unit}` : `${plural(d.keys.length + d.more, "key")}, ${count(d.sum, d.unit)}${d.unit === "B" ? "" : ` ${unit}`} in ${zs.span(d.to - d.from)}`);
+    p.scroll.hidden = !d.sampled;
+    zs.text(p.sub, !d.sampled ? "No samples in this window" : d.cell ? `${zs.hms(d.from)} to ${zs.hms(d.to)}, ${bounds(d.cell[2], d.cell[3], d.span)}, ${count(d.sum, d.unit)} ${d.unit === "B" ? "" : unit}` : `${plural(d.keys.length + d.more, "key")}, ${count(d.sum, d.unit)}${d.unit === "B" ? "" : ` ${unit}`} in ${zs.span(d.to - d.from)}`);
     p.percentiles.hidden = !d.percentiles.length || Boolean(d.cell);
     zs.keyed(p.percentiles, d.percentiles, (x) => x.name, (x) => {
       const node = h("div", "", h("dt", "", x.name), h("dd", "", ""), h("dd", "zs-dtrace-width", ""));
@@ -766,7 +785,7 @@
       return i;
     }));
     const show = lit ? (zs.state.sel[`${p.id}.show`] || ["all"])[0] : "all";
-    const crowd = h("span", "zs-dtrace-scale", h("span", "", lit && show !== "but" ? "cells with" : "events"), " 1 ", steps(zs.ramp(lit && show !== "but" ? "rest" : "heat")), ` ${count(Math.round(scales[0] || 0), "1")}`);
+    const crowd = !scales[0] || (lit && slot(p) >= 0) ? "" : h("span", "zs-dtrace-scale", h("span", "", lit && show !== "but" ? "cells with" : "events"), " 1 ", steps(zs.ramp(lit && show !== "but" ? "rest" : "heat")), ` ${count(Math.round(scales[0] || 0), "1")}`);
     // A lit key's ramp goes from a small share of a cell to all of it.
     const named = lit < 3;
     const keys = show === "but" ? [] : ids.slice(0, lit).map((id, i) => {

@@ -359,6 +359,21 @@
       zs.halo(ctx, "Widen the filter or the range, or wait.", g.x + g.w / 2, g.y + g.h / 2 + 11, c.text3, 400, 12, "center");
     }
     picked(p, ctx);
+    named(p, ctx);
+  }
+  /** Each percentile's name at the newest end of its line, where there is room. */
+  function named(p, ctx) {
+    if (!p.heat || slot(p) >= 0) return;
+    const c = zs.colors(), g = p.geo;
+    const [i0, i1] = p.columns();
+    for (const { r, s } of p.series) {
+      let i = i1 - 1;
+      while (i >= i0 && !(p.values[r * p.cap + i] > 0)) i -= 1;
+      if (i < i0) continue;
+      const x = Math.min(p.px(p.start + (i + 1) * p.step), g.x + g.w) - 4;
+      const y = zs.clamp(p.py(p.values[r * p.cap + i]) - 9, g.y + 7, g.y + g.h - 7);
+      if (x - 30 > g.x && zs.claim(p, x - 26, x, y)) zs.halo(ctx, s.label, x, y, c.text, 600, 11, "right");
+    }
   }
   /** What came with the head: reasons in empty panels, the cost on the badge, titles of the graphs above. */
   function headed(d) {
@@ -399,6 +414,7 @@
       const key = u.lit.length ? u.lit[0].split(dt.SEP).join(" ") : "";
       zs.text(p.zsHead.open, known && known.id === u.q ? known.sentence : u.q);
       p.zsHead.open.title = `${p.zsHead.open.textContent}: back to this graph`;
+      zs.text(p.el.querySelector(".zs-panel-source"), `DTrace, ${S.every} s`);
       zs.text(p.el.querySelector(".zs-panel-sub"), key ? `the graph below is its ${key}` : "");
       p.zsHead.stop.hidden = !(known && known.requests.length);
     }
@@ -512,8 +528,17 @@
   Object.assign(dt, {
     saved, open, programs, tools, keyCell, own, over, headed, pick, picking,
   });
+  /** The graph reaches down to where the window ends, however many lines the sentence over it takes. */
+  function reach() {
+    const top = Math.round(root().getBoundingClientRect().top + scrollY);
+    if (Math.abs(top - (root().zsTop || 0)) < 2) return;
+    root().zsTop = top;
+    root().style.setProperty("--zs-dtrace-top", `${top}px`);
+  }
+  window.addEventListener("resize", () => root() && reach());
   zs.on("status", () => {
     if (!root()) return;
+    reach();
     for (const p of [heat(), zs.panels.get("p-dtrace-stack")]) if (p) handle(p);
   });
 })();

@@ -353,7 +353,7 @@ def weights(frame: pd.DataFrame) -> npt.NDArray[np.float64]:
     tables={"dtrace": Need(("value", "bounds", "counts", "drops"), by=("host", "question"))},
 )
 def dtrace_stack(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
-    """Events (or bytes) a second of the largest keys and of the rest, one on the other."""
+    """Events (or bytes) a second of the largest keys, of those in `lit` and of the rest, one on the other."""
     why, hint = _empty(query)
     try:
         a = asked(str(query.get("question", "")))
@@ -376,7 +376,9 @@ def dtrace_stack(frames: Frames, query: Query, grid: Grid, known: Known) -> Pane
     names = [str(i) for i in ids]
     order = {k: i for i, k in enumerate(names)}
     drawn = [k for k in known if k not in ("rest", DROPS)]
-    chosen = drawn or sorted(names, key=lambda k: (-sums[order[k]].sum(), k))[:TOP]
+    largest = sorted(names, key=lambda k: (-sums[order[k]].sum(), k))
+    lit = [str(k) for k in (query.get("lit") or []) if k in order and k not in largest[:TOP]][:LIT]
+    chosen = drawn or [*largest[: min(TOP, 1 + TOP - len(lit))], *lit]
     series = [Series(k, " ".join(k.split(SEPARATOR)) or "all", unit, slot=1 + i) for i, k in enumerate(chosen)]
     values = [sums[order[k]] if k in order else np.zeros(grid.n) for k in chosen]
     others = [i for i, k in enumerate(names) if k not in chosen]
@@ -462,7 +464,7 @@ def _keys(live: Live, query: Query, at: float | None) -> dict[str, Any]:
     fields = [*(["host"] if by_host(a, hosts) else []), *a.keys]
     out: dict[str, Any] = {
         "fields": fields, "mode": a.mode, "unit": a.counted, "keys": [], "more": 0, "rest": 0, "sum": 0,
-        "from": start, "to": end, "cell": cell, "percentiles": [], "id": a.id,
+        "from": start, "to": end, "cell": cell, "percentiles": [], "id": a.id, "sampled": len(frame) > 0,
     }  # fmt: skip
     if not len(frame) or a.mode == "stacks":
         return out
@@ -670,6 +672,7 @@ def _head(live: Live, query: Query, a: Asked, at: float | None) -> dict[str, Any
         if name in refused and host["state"] in ("", "ended"):
             host |= {"state": "refused", "why": refused[name]}
         hosts.append(host)
+    hosts += [_stranger(name) for name in dict.fromkeys(chosen) if name not in live.hosts]
     running = [h for h in hosts if h["state"] == "running" and h["chosen"]]
     ends = [h["ends"] for h in running if h["ends"] is not None]
     untaken = any(r.state == "asked" and r.time < now - 5 for r in open_)
@@ -723,6 +726,9 @@ def note(a: Asked, hosts: Sequence[Mapping[str, Any]], *, past: bool = False) ->
     """Why there is nothing to see of a question on `hosts` (as `_host` tells of each), and what to do about it."""
     if not hosts:
         return "No host is chosen.", "Choose one in the sentence above: on …"
+    if all(h.get("unknown") for h in hosts):
+        return f"No host is called {', '.join(h['name'] for h in hosts)}.", "Choose one in the sentence above: on …"
+    hosts = [h for h in hosts if not h.get("unknown")]
     if past:
         return f"Nobody had asked for {a.sentence} in this range.", "Ask now starts it; answers stay in the history."
 
@@ -898,6 +904,15 @@ def _host(
         "cpu_error": COARSE_CPU if host.fact("os") in ("solaris10", "solaris11", "illumos") else 0.0,
         "lost": going["drops"] if going else None,
         "rate": round(rows["rate"], 1) if rows and fresh else None, "drops": rows["drops"] if rows and fresh else None,
+    }  # fmt: skip
+
+
+def _stranger(name: str) -> dict[str, Any]:
+    """The state of a host that an address names and no inventory does."""
+    return {
+        "name": name, "up": False, "link": "", "knows": False, "state": "", "allowed": False, "why": "", "ends": None,
+        "lacks": "no host is called so", "fix": "", "who": "", "cpu": None, "cpu_error": 0.0, "lost": None,
+        "rate": None, "drops": None, "chosen": True, "unknown": True,
     }  # fmt: skip
 
 
