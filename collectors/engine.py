@@ -82,6 +82,8 @@ class Stream:
     lines: int = 0
     rows: int = 0
     refused: int = 0
+    dropped: int = 0
+    """Lines that the link had dropped at the last health row."""
     errors: int = 0
     lag: float = 0.0
     why: str = ""
@@ -305,6 +307,7 @@ class Engine:
             if not streams and not missing:
                 continue
             n = len(streams)
+            dropped = [s.running.dropped if s.running else s.dropped for s in streams]
             self.add(
                 "source_health",
                 time=[now] * (n + len(missing)),
@@ -315,7 +318,7 @@ class Engine:
                 lag=[s.lag if s.lag else None for s in streams] + [None] * len(missing),
                 lines=[float(s.lines) for s in streams] + [None] * len(missing),
                 rows=[float(s.rows) for s in streams] + [None] * len(missing),
-                dropped=[float(s.refused + (s.running.dropped if s.running else 0)) for s in streams]
+                dropped=[float(s.refused + so_far - s.dropped) for s, so_far in zip(streams, dropped, strict=True)]
                 + [None] * len(missing),
                 errors=[float(s.errors) for s in streams] + [None] * len(missing),
                 why=[s.complaint or s.why for s in streams] + [m.why for m in missing],
@@ -323,7 +326,8 @@ class Engine:
                 command=[s.variant.command(s.ctx)[:COMMAND] if s.complaint or s.why else "" for s in streams]
                 + [""] * len(missing),
             )
-            for s in streams:
+            for s, so_far in zip(streams, dropped, strict=True):
+                s.dropped = so_far
                 s.lines = s.rows = s.errors = s.refused = 0
                 s.lag, s.complaint = 0.0, ""
 

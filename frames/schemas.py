@@ -604,7 +604,7 @@ SOURCE_HEALTH = declare(
     gauge("lag", "s", "from the line's arrival to the spool"),
     counter("lines", "1", "lines read in this interval"),
     counter("rows", "1", "rows made in this interval"),
-    counter("dropped", "1", "lines dropped by a bound"),
+    counter("dropped", "1", "lines dropped by a bound, samples of an interval that had one"),
     counter("errors", "1", "parse errors"),
     label("why", "last error or what is missing"),
     label("fix", "the exact fix, where there is one"),

@@ -176,6 +176,23 @@ def test_nonsense_and_a_parsers_bug_cost_their_lines_only(bench):
     assert not bench.store.rows("source_health", host="ma1", source="count")["errors"].any()
 
 
+def test_lines_that_a_link_dropped_are_told_once(tmp_path):
+    path = tmp_path / "hosts.toml"
+    path.write_text('[hosts.ma1]\nsources = ["count"]\n')
+    sources, store = {"count": source("true")}, Memory()
+    engine = Engine(load(path, sources), store, sources)
+    ctx = Context("ma1", "linux", 1.0, {})
+    stream = Stream("count", sources["count"].variants[0], ctx, Count(ctx), None, 1, 0.0)
+    engine.hosts["ma1"].streams["count"] = stream
+    told = []
+    for running, refused in ((SimpleNamespace(dropped=7), 0), (SimpleNamespace(dropped=9), 1), (None, 0)):
+        stream.running, stream.refused = running, refused
+        engine._health_rows()
+        engine.flush()
+        told.append(store.rows("source_health")["dropped"].iloc[-1])
+    assert told == [7.0, 3.0, 0.0]
+
+
 @pytest.mark.parametrize(("line", "fix"), [("r/s 0,5 w/s 1,25", "LC_ALL=C"), ("r/s ? at 12:30", "zonescope parse")])
 def test_decimal_commas_have_a_fix_of_their_own(line, fix):
     ctx = Context("ms2", "solaris10", 1.0, {})
