@@ -135,7 +135,7 @@
     zs.text(note, r.note ? ` ${r.note}` : "");
     tr.zsCells.forEach((td, i) => {
       const c = d.columns[i], v = r.cells[i];
-      zs.text(td, words(c, v, scales[i]));
+      zs.text(td, d.tree && v === "" ? "" : words(c, v, scales[i])); // what a row of a tree cannot have is no lack
       const state = r.states[i];
       if ((td.dataset.state || "") !== state) {
         if (state) td.dataset.state = state;

@@ -43,7 +43,8 @@ def arc(url: Url) -> Page:
     query: dict[str, Any] = {"host": name}
     source = tool(live, name, "arcstats")
     left, right, l2arc = (
-        [panel_shell(p, query, height=h, source=source) for p, h in panels] for panels in (LEFT, RIGHT, L2ARC)
+        [panel_shell(p, query, height=h, source=source, cls="zs-wide-legend") for p, h in panels]
+        for panels in (LEFT, RIGHT, L2ARC)
     )
     if has_l2arc(live, name):
         left += l2arc[:1]

@@ -69,11 +69,11 @@ def pools(url: Url) -> Page:
         return unknown
     query: dict[str, Any] = {"host": name}
     part = query | selected(url, name)
-    iostat, disks = tool(live, name, "zpool_iostat"), tool(live, name, "disk_io")
+    disks = tool(live, name, "disk_io")
     source, subtitle, cost = latency_source(live, name)
     curves = [
-        panel_shell("pool_io", part, height=MIRROR, source=iostat),
-        panel_shell("vdev_ops", part, height=MIRROR, source=iostat),
+        panel_shell("pool_io", part, height=MIRROR),
+        panel_shell("vdev_ops", part, height=MIRROR),
     ]
     if gives(live, name, WAITS):
         curves.append(panel_shell("vdev_wait", part, height=MIRROR))

@@ -130,6 +130,8 @@ def arc_lists(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelDa
         (Series("mfu_ghost_size", "MFU ghosts", "B", 3, "dash"), row["mfu_ghost_size"]),
         (Series("p", "target of the MRU", "B", 2, "dot"), row["p"]),
     ]
+    if not np.isfinite(row["mru_size"]).any() and "mru_size" not in known:
+        found.append((Series("c", "target of the ARC", "B", None), row["c"]))
     return _told(grid, known, "B", found, _lacks(frames, "This release does not tell the sizes of its lists."))
 
 
@@ -260,8 +262,8 @@ def arc_pressure(frames: Frames, query: Query, grid: Grid, known: Known) -> Pane
         (Series("growth", "grown", "B/s", 1), row["growth"]),
         (
             Series(
-                "memory_throttle", "writes held back", "1/s", 2, fill=True, group="throttle",
-                state="warn" if throttled else "",
+                "memory_throttle", "writes held back", "1/s", 2, fill=bool(throttled),
+                group="throttle" if throttled else "table", state="warn" if throttled else "",
             ),
             row["memory_throttle"],
         ),
@@ -395,8 +397,8 @@ def judge(frame: pd.DataFrame, every: float = 1.0) -> list[Said]:
     served = f"{units.text(share, '%')} of {units.number(misses)} misses a second would have hit a larger ARC"
     if share >= STARVED and ghosts >= STARVED_RATE:
         room = np.isfinite(most) and target < AT_LIMIT * most
-        what = "memory is taken by others" if room else "its limit is low" if np.isfinite(most) else ""
-        whole = f"Starved{f', {what}' if what else ''}: {served}; {sizes[:1].lower()}{sizes[1:]}."
+        what = "memory is short" if room else "its limit is low" if np.isfinite(most) else ""
+        whole = f"Starved{f', {what}' if what else ''}: {served}; {sizes}."
         return [*out, Said("warn", whole)]
     if np.isfinite(share):
         return [*out, Said("well", f"{sizes}; {served}.")]

@@ -7,6 +7,7 @@ as its mean.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -160,13 +161,7 @@ def _shown(disks: list[str], p99: npt.NDArray[np.float64], slow: Mapping[str, An
 
 def natural(name: str) -> list[tuple[int, str]]:
     """c3t10d0 after c3t9d0."""
-    out, part = [], ""
-    for ch in name + "\0":
-        if part and ch.isdigit() != part[-1].isdigit():
-            out.append((int(part) if part.isdigit() else -1, part))
-            part = ""
-        part += ch
-    return out
+    return [(int(part) if part.isdecimal() else -1, part) for part in re.findall(r"[0-9]+|[^0-9]+", name)]
 
 
 def worst_p99(frames: Frames, grid: Grid) -> tuple[Floats, bool]:

@@ -55,16 +55,17 @@ def chosen(frame: pd.DataFrame, query: Query) -> pd.DataFrame:
     return frame[(frame["vdev"] == vdev) | (frame["vdev"].map(inside) == vdev)]
 
 
-def named(frame: pd.DataFrame, query: Query) -> tuple[pd.DataFrame, set[str]]:
-    """(`frame` with what each vdev is called as `name`, those of the names that stand aside): only the pools beside the
-    largest are told, and the vdev that the query names before its members."""
+def named(frame: pd.DataFrame, query: Query) -> tuple[pd.DataFrame, set[str], str]:
+    """(`frame` with what each vdev is called as `name`, those of the names that stand aside, the one that the query
+    names): only the pools beside the largest are told."""
     largest = frame["pool"].value_counts().idxmax() if len(frame) else ""
     inside = parents([str(v) for v in frame["vdev"].unique()])
     names = frame["vdev"].map({path: own_name(path, parent) for path, parent in inside.items()}).astype(object)
     names = names.where(frame["pool"] == largest, frame["pool"] + " " + names)
     section = frame["vdev"].map(inside).isin(ASIDE)
-    apart = frame["vdev"] != query["vdev"] if query.get("vdev") else section | (frame["pool"] != largest)
-    return frame.assign(name=names), set(names[apart])
+    own = frame["vdev"] == query.get("vdev", "")
+    apart = ~own if query.get("vdev") else section | (frame["pool"] != largest)
+    return frame.assign(name=names), set(names[apart]), str(names[own].iloc[0]) if own.any() else ""
 
 
 @panel(
@@ -77,8 +78,8 @@ def named(frame: pd.DataFrame, query: Query) -> tuple[pd.DataFrame, set[str]]:
 )
 def pool_io(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
     """Bytes read (up) and written (down) per second of the four busiest vdevs and the rest."""
-    frame, aside = named(chosen(frames["zpool_iostat"], query), query)
-    return mirrored(frame, grid, known, aside)
+    frame, aside, lead = named(chosen(frames["zpool_iostat"], query), query)
+    return mirrored(frame, grid, known, aside, lead=lead)
 
 
 def mirrored(
@@ -89,12 +90,15 @@ def mirrored(
     of: tuple[str, str] = IO,
     unit: str = "B/s",
     rest: bool = True,
+    lead: str = "",
 ) -> PanelData:
-    """What is read (up) and written (down) of the busiest of column ``name`` and the rest, those `aside` last."""
+    """What is read (up) and written (down) of `lead`, of the busiest of column ``name`` and of the rest, those `aside`
+    last."""
     columns = [f"{c}{part}" for c in of for part in ("", "_min", "_max")]
     ids, arrays = pivot(frame, "name", columns, grid)
     have = list(dict.fromkeys(k.rsplit("/", 1)[0] for k in known))
-    drawn = top(ids, list(means(arrays[0]) + means(arrays[3])), [k for k in have if k != "rest"], VDEVS)
+    weights = np.where(np.array(ids, object) == lead, np.finfo(float).max, means(arrays[0]) + means(arrays[3]))
+    drawn = top(ids, list(weights), [k for k in have if k != "rest"], VDEVS)
     others = [i for i, name in enumerate(ids) if name not in drawn]
     drawn = drawn if have else sorted(drawn, key=lambda name: (name in aside, name))
     series: list[Series] = []

@@ -124,9 +124,9 @@ def weighted(row: Record) -> float | None:
 
 COLUMNS = (
     column("zpool_status", "state", "state", phone=True),
-    column("zpool_status", "read_errors", "R err", "count", phone=True),
-    column("zpool_status", "write_errors", "W err", "count", phone=True),
-    column("zpool_status", "cksum_errors", "cksum", "count", phone=True),
+    column("zpool_status", "read_errors", "err R", "count", phone=True),
+    column("zpool_status", "write_errors", "W", "count", phone=True),
+    column("zpool_status", "cksum_errors", "sum", "count", phone=True),
     column("zpool_iostat", "alloc", "alloc", "bytes"),
     column("zpool_iostat", "size", "size", "bytes"),
     column("zpool_iostat", "read_ops", "r ops"),
@@ -136,7 +136,6 @@ COLUMNS = (
     Column("wait", "wait", "s", "mean time of an operation, queue and disk (zpool iostat -l)"),
     column("disk_io", "asvc_t", "asvc_t"),
     Column("busy", "busy", "1", "share of time with a request being served (%b)", phone=True),
-    Column("disk", "disk", "text", "the disk's own name, where the pool calls it otherwise"),
     Column("note", "note", "text", "what stands behind the counters, and what is known otherwise"),
 )
 ALWAYS = ("state", "read_errors", "write_errors", "cksum_errors")
@@ -200,10 +199,10 @@ def _row(
     for name in RATES:
         cells[name] = _value(io, name)
     cells["wait"] = None if io is None else weighted(io)
-    cells["asvc_t"], cells["busy"] = _value(disk, "asvc_t"), _value(disk, "busy")
+    for name in ("asvc_t", "busy"):
+        cells[name] = "" if node.group else _value(disk, name)
     device = _text((disk or {}).get("device"))
-    cells["disk"] = device if device and device != node.name else ""
-    notes = [_text((status or {}).get("note"))]
+    notes = [_text((status or {}).get("note")), f"disk {device}" if device and device != node.name else ""]
     if reason := slow.get(device or node.name):
         notes.append(f"{'slow' if reason.state == 'bad' else 'behind its peers'}: {reason.detail}")
         states["asvc_t"] = states["note"] = reason.state

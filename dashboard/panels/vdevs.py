@@ -21,12 +21,12 @@ from dashboard.scans import RECENT
 OPS = ("read_ops", "write_ops")
 WAITS = ("total_wait_read", "total_wait_write")
 PARTS = (
-    ("disk_wait", "at the disk", ("read", "write")),
-    ("syncq_wait", "sync queue", ("read", "write")),
-    ("asyncq_wait", "async queue", ("read", "write")),
-    ("scrub_wait", "scrub queue", ("read",)),
-    ("trim_wait", "trim queue", ("write",)),
-    ("rebuild_wait", "rebuild queue", ("write",)),
+    ("disk_wait", "disk", ("read", "write")),
+    ("syncq_wait", "sync", ("read", "write")),
+    ("asyncq_wait", "async", ("read", "write")),
+    ("scrub_wait", "scrub", ("read",)),
+    ("trim_wait", "trim", ("write",)),
+    ("rebuild_wait", "rebuild", ("write",)),
 )
 """(measure, words, sides) of what a total wait is made of; a scrub reads, trims and rebuilds write."""
 QUEUES = (
@@ -62,8 +62,8 @@ def _iostat(*columns: str) -> dict[str, Need]:
     tables=_iostat(*OPS),
 )
 def vdev_ops(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
-    frame, aside = named(chosen(frames["zpool_iostat"], query), query)
-    return mirrored(frame, grid, known, aside, OPS, "1/s")
+    frame, aside, lead = named(chosen(frames["zpool_iostat"], query), query)
+    return mirrored(frame, grid, known, aside, OPS, "1/s", lead=lead)
 
 
 @panel(
@@ -76,8 +76,8 @@ def vdev_ops(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelDat
 )
 def vdev_wait(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
     """Mean time of an operation from its queue to its end; of many vdevs the slowest, for waits add up to nothing."""
-    frame, aside = named(chosen(frames["zpool_iostat"], query), query)
-    return mirrored(frame, grid, known, aside, WAITS, "s", rest=False)
+    frame, aside, lead = named(chosen(frames["zpool_iostat"], query), query)
+    return mirrored(frame, grid, known, aside, WAITS, "s", rest=False, lead=lead)
 
 
 def _single(frame: pd.DataFrame, query: Query) -> pd.DataFrame:
@@ -94,7 +94,7 @@ def _single(frame: pd.DataFrame, query: Query) -> pd.DataFrame:
     "vdev_parts",
     kind="mirror",
     title="Where an operation waits",
-    subtitle="read up, write down",
+    subtitle="at the disk and in its queues; read up, write down",
     source="zpool iostat -l, 1 s",
     tables=_iostat(*PART_COLUMNS),
 )
