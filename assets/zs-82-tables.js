@@ -152,10 +152,13 @@
       el.zsBody = h("tbody");
       el.zsTable = h("table", "zs-table zs-now", h("thead", "", el.zsHead), el.zsBody);
       el.zsNone = h("p", "zs-hint", "");
-      el.append(h("div", "zs-table-scroll", el.zsTable), el.zsNone);
+      el.zsSaid = h("p", "zs-table-said", "");
+      el.append(el.zsSaid, h("div", "zs-table-scroll", el.zsTable), el.zsNone);
     }
     el.zsTable.hidden = !d.rows.length;
     el.zsNone.hidden = Boolean(d.rows.length);
+    el.zsSaid.hidden = !d.said;
+    zs.text(el.zsSaid, d.said || "");
     zs.text(el.zsNone, [d.empty, d.hint].filter(Boolean).join(" "));
     head(el, d);
     const scales = d.columns.map((c, i) => scaleOf(c, d, i));
@@ -190,5 +193,5 @@
     if (el) zs.saveTable(el, b.dataset.name || "table");
   });
 
-  for (const name of ["zones_table", "mail_table", "health_hosts", "health_sources", "health_store"]) zs.tableView(name);
+  for (const name of ["imapsync_accounts", "zones_table", "mail_table", "health_hosts", "health_sources", "health_store"]) zs.tableView(name);
 })();

@@ -8,7 +8,7 @@ from dash import html
 
 from dashboard.pages import Page, Url, host_path, page
 from dashboard.panels.migration import Pair, pairs, worst_first
-from dashboard.shell import panel_shell, view_shell
+from dashboard.shell import panel_shell, section, table_section, view_shell
 
 PLAN = "bytes of all streams; hollow = plan, solid = actual, dashed = forecast, hatched = span of its end"
 
@@ -77,42 +77,28 @@ def migration(url: Url) -> Page:
         [
             html.Div(
                 [
-                    html.Section(
-                        [
-                            html.Header(
-                                [
-                                    html.H2("Plan and actual", className="zs-panel-title"),
-                                    html.Span(PLAN, className="zs-panel-sub"),
-                                ],
-                                className="zs-panel-head",
-                            ),
-                            view_shell("migration_plan", {}),
-                        ],
-                        className="zs-panel",
-                    ),
-                    html.Section(
-                        [
-                            html.H2("Log of the night", className="zs-panel-title"),
-                            view_shell("events_log", {"host": hosts}),
-                        ],
-                        className="zs-panel",
-                    ),
+                    section("Plan and actual", view_shell("migration_plan", {}), subtitle=PLAN),
+                    section("Log of the night", view_shell("events_log", {"host": hosts})),
                 ],
                 className="zs-column",
             ),
-            html.Section(
-                [html.H2("Go or no-go", className="zs-panel-title"), view_shell("migration_checks", {})],
-                className="zs-panel",
-            ),
+            section("Go or no-go", view_shell("migration_checks", {})),
         ],
         className="zs-columns zs-migration-lower",
     )
+    mail = []
+    if any("imapsync" in h.fact("sources").split(",") for h in list(url.live.hosts.values())):
+        mail = [
+            table_section("Accounts", "mailboxes that imapsync copies", "imapsync_accounts", {}, rows="account"),
+            panel_shell("imapsync_rate", {}, height=130),
+        ]
     return Page(
         "Migration",
         head=[view_shell("migration_head", {})],
         body=[
             html.Div(rows, className="zs-pairs"),
             lower,
+            html.Div(mail, className="zs-column zs-migration-mail"),
             html.Div(tabs, className="zs-segments zs-pair-tabs"),
             html.Div([_side(chosen, "source", "a"), _side(chosen, "target", "b")], className="zs-columns zs-sides"),
         ],

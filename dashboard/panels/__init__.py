@@ -135,6 +135,7 @@ def view(name: str) -> Callable[[ViewFunction], ViewFunction]:
 
 
 MODULES = (
+    "dashboard.panels.accounts",
     "dashboard.panels.arc",
     "dashboard.panels.capacity",
     "dashboard.panels.disks",
