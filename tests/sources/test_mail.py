@@ -178,7 +178,7 @@ def test_of_several_logs_of_an_account_the_newest_counts_and_its_errors_only(tmp
         ("2026_11_23_20_31_02_417_anna", "1.000", 0),
     ):
         (tmp_path / f"{name}.txt").write_text(
-            f"{LOG.replace('{done}', done)}{f'Err {errors}/50: x' if errors else ''}\n"
+            f"{LOG.replace('{done}', done)}{f'Err 1/{errors}: x' if errors else ''}\n"
         )
     (tmp_path / "bob smith.log").write_text(LOG.replace("{done}", "2.000"))
     (tmp_path / "2026_11_23_20_31_02_417_anna.txt.1.gz").write_text("no log")
@@ -190,6 +190,74 @@ def test_of_several_logs_of_an_account_the_newest_counts_and_its_errors_only(tmp
         assert batch.columns["errors"] == [0, 0]
 
 
+FAULTS = """- msg INBOX/3 {33423} could not append ( Subject:[Hotel], Size:[33423] ) to folder INBOX: NO
+- msg INBOX/4 {9} couldn't append  (Subject:[x]) to folder INBOX: 319 BAD Command Argument Error. 11
+- msg INBOX/5 {0} S[22184] F[\\Seen] I[30-Dec-2025 01:56:35 +0000] could not be fetched: NO
+Host1 Folder INBOX/a: Could not select: 310 NO SELECT error getting mails in folder
+Could not create folder [Acme ] from [INBOX.Acme ]: 699 NO [ALREADYEXISTS]
+Host2: failure: lost connection for host2 [new]: NO not connected
+"""
+
+
+@pytest.mark.parametrize("variant", imapsync.SOURCE.variants, ids=lambda v: v.name)
+def test_a_log_is_read_as_it_grows(tmp_path: Path, variant: Variant) -> None:
+    log = tmp_path / "2026_11_23_20_31_02_417_anna_anna.txt"
+    head = "Host1: IMAP server [old] port [143] user [anna]\nHost2: IMAP server [new] port [143] user [anna]\n"
+    log.write_text(f"Transfer started at Monday\n{head}{FAULTS}{LOG.replace('{done}', '1.000')}")
+    ctx = Context("h", "linux", 0.3, {"option:imapsync_log": f"{tmp_path}/*.txt"})
+    stream = subprocess.Popen(
+        ["/bin/sh", "-c", variant.command(ctx)], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    parser, rows = variant.parser(ctx), []
+    try:
+        assert stream.stdout
+        for line in stream.stdout:
+            for batch in parser.feed(line.rstrip("\n"), time.time()):
+                rows.append({name: values[0] for name, values in batch.columns.items()})
+                if len(rows) == 1:
+                    with log.open("a") as f:
+                        f.write(f"{FAULTS}{LOG.replace('{done}', '1.500').splitlines()[-1]}\nDetected 12 err")
+                        f.flush()
+                elif len(rows) == 2:
+                    with log.open("a") as f:
+                        f.write("ors\nExiting with return value 114 (EXIT_ERR_APPEND) 12/50 nb_errors/max_errors\n")
+            if rows and rows[-1]["state"] == "failed":
+                break
+    finally:
+        os.killpg(stream.pid, 15)
+        stream.wait()
+    assert {(r["stream"], r["peer"]) for r in rows} == {("anna@old", "new")}
+    assert [r["done"] for r in (rows[0], rows[-1])] == [2**20, 1.5 * 2**20]
+    assert rows[-1]["errors"] == 12
+    if variant.name == "log":
+        assert rows[0]["errors"] == 6
+        assert rows[-1]["text"].endswith("errors: append 4, create 2, fetch 2, lost connection 2, select 2")
+
+
+def test_errors_are_counted_by_kind_where_they_happen() -> None:
+    row = read_log("Here is imapsync 2.229 on host x", *FAULTS.splitlines(), MSG.format("a", "a", "1.000 MiB copied"))
+    assert (row["errors"], row["state"], row["rate"]) == (6, "running", pytest.approx(65.034 * 1024))
+    assert isnan(read_log(MSG.format("a", "a", "1.000 MiB copied"))["errors"]), "its beginning is not there"
+
+
+def test_logs_that_tail_printed_are_a_row_each() -> None:
+    text = f"==> LOG/a.txt <==\n{LOG.replace('{done}', '1.000')}\n\n==> LOG/b.txt <==\n{LOG.replace('{done}', '2.000')}"
+    frame = parse_text(imapsync.SOURCE.variants[0], text)["transfers"]
+    assert dict(zip(frame["stream"], frame["done"], strict=True)) == {"a": 2**20, "b": 2**21}
+
+
+def test_an_interrupted_copy_is_not_done_unless_it_goes_on() -> None:
+    end = ["Got a SIGINT!", "Messages transferred : 2", "Detected 0 errors"]
+    assert read_log(*end)["state"] == "failed"
+    assert read_log(end[0], MSG.format("a", "a", "1.000 MiB copied"), *end[1:])["state"] == "done"
+
+
+def test_a_login_that_fails_is_the_end_unless_another_way_is_found() -> None:
+    failure = "Failure: error login on [old] with user [anna] auth [CRAM-MD5]: NO"
+    assert read_log(failure)["state"] == "failed"
+    assert read_log(failure, MSG.format("a", "a", "1.000 MiB copied"))["state"] == "running"
+
+
 def test_another_run_of_an_account_is_no_fall_of_a_counter() -> None:
     parser = imapsync.Imapsync(Context("h", "linux", 5.0))
     rows = []
@@ -198,7 +266,7 @@ def test_another_run_of_an_account_is_no_fall_of_a_counter() -> None:
     ):
         for line in [
             f"==> 2026_11_23_20_31_02_41{file}_anna.txt",
-            f"Err {err}/50: x",
+            f"+ {err} errors so far: {err} append",
             *LOG.replace("{done}", done).split("\n"),
         ]:
             rows += parser.feed(line, 100.0 + 10 * at)
