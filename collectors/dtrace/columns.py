@@ -12,13 +12,16 @@ a word, or what looks like an integer column, cannot be told from two keys.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 STRING = 52
 _PADDING = " " * 8
 _MOST = 16_384
 """Longest line that is cut, in characters."""
-_INT = re.compile(r" *(-?\d{1,20})(?= |$)")
+_INT = re.compile(r" {1,16}(-?\d{1,20})(?= |$)")
+_WORD_END = re.compile(r"[^ ](?= |$)")
 _RIGHT = {4: range(3, 5), 6: range(5, 7), 9: range(8, 12), 17: range(16, 21)}
 """Width of an integer column: lengths that the number may have when it fills or overflows it."""
 
@@ -41,28 +44,58 @@ def split(text: str, *, trimmed: bool = False) -> list[str] | None:
 
 def weigh(text: str, *, trimmed: bool = False) -> tuple[int, list[str]] | None:
     """How odd the best cut of `text` is (0: nothing against it), and its keys; see `split`."""
+    return next(iter(_weigh(text, 1, trimmed)), None)
+
+
+def reflowed(text: str) -> tuple[int, list[str]] | None:
+    """As `weigh`, of a line that somebody may have indented, and trimmed at its end."""
+    most = min(len(text) - len(text.lstrip(" ")), 12)
+    found = _weigh(text, max(most, 1), True)
+    return min(found, key=lambda got: got[0], default=None)
+
+
+def _weigh(text: str, starts: int, trimmed: bool) -> Iterator[tuple[int, list[str]]]:
+    """The best cuts that begin at each of the first `starts` places, with 2 more against each but the first."""
     n = len(text)
     if n > _MOST or (n and text[0] != " "):
-        return None
-    # From the right: best[i] is the best way to cut text[i:].
-    best: list[_Cut | None] = [None] * (n + 1)
-    best[n] = _Cut(0, None, None)
-    nearest: list[int] = [n + 1] * (n + 2)
-    """First place at or after i where a long string may end and columns follow."""
-    for i in range(n, -1, -1):
-        if i < n and text[i] == " ":
-            best[i] = _best(text, i, best, nearest, trimmed)
-        ends = best[i] is not None and i and text[i - 1] != " "
-        nearest[i] = i if ends else nearest[i + 1]
-    cut, keys = best[0], []
-    if cut is None:
-        return None
-    odd = cut.odd
-    while cut.key is not None:
-        keys += unshifted(cut.key)
-        cut = cut.next
-        assert cut is not None
-    return odd, keys
+        return
+    # From the right: best[i] is the best way to cut text[i:], at the places where a column may begin.
+    best: dict[int, _Cut] = {n: _Cut(0, None, None)}
+    ends = [-n] if n and text[-1] != " " else []
+    """Of them those where a long string may end and columns follow; negative, so that they rise."""
+    trim = len(text.rstrip()) if trimmed else -1
+    for at in sorted(_places(text, starts), reverse=True):
+        if at >= n or text[at] != " ":
+            continue
+        if (cut := _best(text, at, best, ends, trim)) is not None:
+            best[at] = cut
+            if at and text[at - 1] != " ":
+                ends.append(-at)
+    for at in range(starts):
+        cut = best.get(at)
+        if trimmed and text.startswith("  ", at) and n < at + STRING:
+            key, odd = _string(text[at + 2 :])
+            cut = min((c for c in (cut, _Cut(odd, key, best[n])) if c), key=lambda c: c.odd)
+        if cut is None:
+            continue
+        odd, keys = cut.odd + 2 * (at > 0), []
+        while cut.key is not None:
+            keys += unshifted(cut.key)
+            cut = cut.next
+            assert cut is not None
+        yield odd, keys
+
+
+def _places(text: str, starts: int) -> set[int]:
+    """Where columns may begin: at the start, after a word, and a string column after either."""
+    found: set[int] = set()
+    for at in (*range(starts), *(m.end() for m in _WORD_END.finditer(text))):
+        while at not in found and at <= len(text):
+            found.add(at)
+            if not text.startswith("  ", at):
+                break
+            at += STRING
+    return found
 
 
 def unshifted(key: str) -> list[str]:
@@ -72,7 +105,7 @@ def unshifted(key: str) -> list[str]:
     return [part.strip(" ") for part in key.split("  ") if part.strip(" ")]
 
 
-def _best(text: str, at: int, best: list[_Cut | None], nearest: list[int], trimmed: bool) -> _Cut | None:
+def _best(text: str, at: int, best: dict[int, _Cut], ends: list[int], trim: int) -> _Cut | None:
     n, found = len(text), []
     if m := _INT.match(text, at):
         width, digits = m.end() - at, len(m[1])
@@ -83,13 +116,14 @@ def _best(text: str, at: int, best: list[_Cut | None], nearest: list[int], trimm
         full = at + STRING
         if full <= n:
             found.append((full, *_string(text[at + 2 : full])))
-            if full < n and (end := nearest[full + 1]) <= n:
+            if full < n and (i := bisect_right(ends, -full - 1)):
+                end = -ends[i - 1]
                 key, odd = _string(text[at + 2 : end])
                 found.append((end, key, odd + 1 + (text[full - 1] == " ")))
-        elif trimmed and (at == 0 or not text[at:].isspace()):
+        elif at < trim:
             key, odd = _string(text[at + 2 :])
-            found.append((n, key, odd + (at > 0)))
-    ways = [_Cut(odd + rest.odd, key, rest) for end, key, odd in found if (rest := best[end]) is not None and end > at]
+            found.append((n, key, odd + 1))
+    ways = [_Cut(odd + rest.odd, key, rest) for end, key, odd in found if (rest := best.get(end))]
     return min(ways, key=lambda cut: cut.odd) if ways else None
 
 

@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from collectors.dtrace import blocks, structured
-from collectors.dtrace.columns import STRING, packed, split, unshifted, weigh
+from collectors.dtrace.columns import STRING, packed, reflowed, split, unshifted, weigh
 from collectors.dtrace.drops import drops, fault
 from collectors.dtrace.formats import Format
 from frames.schemas import SCHEMAS
@@ -363,7 +363,7 @@ class _Reader:
         """All keys of the row whose line begins with `head`; None where it is none."""
         found = weigh(head)
         if (found is None or found[0] > 2) and head.startswith("  ") and not self._keys_only():
-            found = min((way for way in (found, _reflowed(head)) if way), key=lambda way: way[0], default=None)
+            found = min((way for way in (found, reflowed(head)) if way), key=lambda way: way[0], default=None)
             texts = unshifted(head.strip())
             if found is None and head.endswith(" ") and not any("  " in key for key in texts):
                 found = 0, texts  # that a format of the script's own has padded
@@ -466,7 +466,7 @@ class _Reader:
                 break
             if items[0].text.startswith(" "):
                 line = "\n".join(_lines(items))
-                got = _reflowed(line)
+                got = reflowed(line)
                 sure = n == 1 and (_whole(line) or split(line) is not None)
                 if got and (sure or any("\n" in k for k in got[1])):
                     del self.above[-n:]
@@ -620,13 +620,6 @@ def _is_noise(line: str) -> bool:
 def _is_probe(line: str, number: bool) -> bool:
     """Whether `line` is a row of a probe that fired: CPU, ID, FUNCTION:NAME and what it traced."""
     return bool(_PROBE.match(line) or _FLOW.match(line) or (not number and _INDENTED_PROBE.match(line)))
-
-
-def _reflowed(line: str) -> tuple[int, list[str]] | None:
-    """Oddity and keys (as `weigh`) of a line that somebody may have indented, and trimmed at its end."""
-    most = min(_indent(line), 12)
-    found = [(got[0] + 2 * (n > 0), got[1]) for n in range(max(most, 1)) if (got := weigh(line[n:], trimmed=True))]
-    return min(found, key=lambda got: got[0], default=None)
 
 
 def _full(line: str) -> bool:
