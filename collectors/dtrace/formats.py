@@ -17,10 +17,11 @@ from collectors.dtrace import blocks
 _CONVERSION = re.compile(r"%(?P<flags>(?:[-+ #0'@]|\d{1,4}|\.\d{1,4}|\.?\*|hh|h|ll|l|L|w)*)(?P<kind>[A-Za-z%])")
 _ESCAPE = re.compile(r"\\([abfnrtv0\\\"'?])")
 _ESCAPED = dict(zip("abfnrtv0", "\a\b\f\n\r\t\v\0", strict=True))
-_NUMBER = re.compile(r" *(-?(?:0x)?\d{1,20}) *", re.A)
-_HEX = re.compile(r" *((?:0x)?[0-9a-fA-F]{1,16}) *")
-_DATE = re.compile(r" *(\d{4} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) *", re.A)
-_STACK = re.compile(r"\n((?: [^\n]*\n|[^\n`]*`[^\n]*\n|0x[0-9a-f]+\n|\n)*)")
+_PAD = r" {0,256}+"
+_NUMBER = re.compile(rf"{_PAD}(-?(?:0x)?\d{{1,20}}){_PAD}", re.A)
+_HEX = re.compile(rf"{_PAD}((?:0x)?[0-9a-fA-F]{{1,16}}){_PAD}")
+_DATE = re.compile(rf"{_PAD}(\d{{4}} [A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d){_PAD}", re.A)
+_STACK = re.compile(r"\n((?: [^\n]*+\n|[^\n`]*+`[^\n]*+\n|0x[0-9a-f]++\n|\n){0,512}+)")
 _STRINGS = frozenset("sSaAcwC")
 _MOST = 64
 """Conversions in a format."""
