@@ -14,8 +14,9 @@ _TOOLS = (
     "iostat|vmstat|mpstat|prstat|zonestat|zoneadm|kstat|arcstat|vfsstat|ziostat|zonememstat|rcapstat|prctl|swap|swapinfo|"
     "dladm|sysctl|cat|psrinfo|prtconf"
 )
+_SIGN = r"(?: \S{1,40})? ?(?:[#$>»]|(?<![0-9 ])%)(?:\s+\S.{0,300})?\s*$"
 PROMPT = re.compile(
-    r"\^C|\s*(?:\[[^\]\n]{1,80}\]|[^\s<>|%#$»]{0,80})(?: \S{1,40})? ?(?:[#$>»]|(?<![0-9 ])%)(?:\s+\S.{0,300})?\s*$"
+    rf"\^C|\s*\[[^\]\s]{{1,40}}@[^\]]{{1,80}}\]|\s*(?:\[[^\]\n]{{1,80}}\]|[^\s<>|%#$»]{{0,80}}){_SIGN}"
     rf"|(?:sudo )?(?:/(?:usr/)?s?bin/(?:\S{{1,20}}/)?)?(?:{_TOOLS})(?:\.p[ly])?(?: +[-/a-z0-9].{{0,300}})?$"
 )
 """A prompt of a shell, with or without a command, in a text that somebody copied from a terminal."""

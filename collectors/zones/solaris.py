@@ -13,25 +13,29 @@ Each tool streams on its own and the lines come mixed; each line tells by its sh
 * /etc/zones/*.xml and prctl(1): caps and shares, for what no kstat tells.
 
 A row per zone is made when a kstat report ends, with the newest of the rest beside it. Without kstat
-(`kstats=False`, or where none comes) rows are made when prstat's report ends.
+(`kstats=False`, or where none comes) rows are made when prstat's report ends. A saved text may hold but one of these,
+or what `printed` reads: what it tells of each zone is a row.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Set
 from dataclasses import dataclass, field
 from math import nan
 
 from collectors import units
 from collectors.base import Batch, Context, ParseError
+from collectors.kstats import Long
 from collectors.rates import Rates, per
+from collectors.reports import PROMPT
 from collectors.sh import beside, lines, whole
-from collectors.zones.states import States
+from collectors.zones.printed import Printed
+from collectors.zones.states import State, States
 from collectors.zones.zoneadm import NUMBER, SIZE, Config, Listing, size
 from frames.schemas import ZONE_IO, ZONE_USAGE
 
-KSTAT = re.compile(r"^([a-z_]\w*):([0-9]{1,9}):([^:\n]*):([^:\s]+)[\t ]+(.*)$", re.M | re.ASCII)
+KSTAT = re.compile(r"^[ \t]*([a-z_]\w*):([0-9]{1,9}):([^:\n]*):([^:\s]+)[\t ]+(.*)$", re.M | re.ASCII)
 SNAPTIME = re.compile(r"[0-9]{1,12}([.,][0-9]{1,12})?$")
 PERCENT = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{1,3})?%$")
 TOTAL = re.compile(r"\s*[^\W\d]+: *[0-9]+ [^\W\d]+, [0-9]+ lwp", re.IGNORECASE)
@@ -75,6 +79,7 @@ class Prstat:
 class Rcap:
     """An rcapstat -z row: bytes resident, cap in bytes, bytes a second paged out."""
 
+    zone: str
     rss: float
     cap: float
     pagedout: float
@@ -105,6 +110,7 @@ NO_CONFIG = Config()
 CPU = ("zones:nsec_user", "zones:nsec_sys", "zones:nsec_waitrq", "cpucaps:above_sec")
 NAMED = frozenset(["zones", "memory_cap", "zone_vfs", "zone_zfs", "zone_misc"])
 """Modules whose kstats are named after the zone."""
+MODULES = NAMED | {"caps"}
 KSTAT_NAME = 30
 """A kstat's name is cut to this many characters (KSTAT_STRLEN)."""
 ZONENAMES = tuple(f"{m}:zonename" for m in ("zones", "memory_cap", "zone_vfs", "cpucaps", "swapresv", "nprocs"))
@@ -145,6 +151,8 @@ class Zones:
         self._patience = PATIENCE
         self._rcap: dict[int, Rcap] = {}
         self._rcap_names = RCAPSTAT
+        self._long = Long()
+        self._printed = Printed(ctx.interval, self._listing.names)
 
     @property
     def states(self) -> States:
@@ -159,6 +167,18 @@ class Zones:
 
     def feed(self, line: str, at: float) -> list[Batch]:
         self.line_no += 1
+        return self._saved(line, at) if self.ctx.saved else self._line(line, at)
+
+    def _saved(self, line: str, at: float) -> list[Batch]:
+        if not self._listing.comment and PROMPT.match(line):
+            return self._close(at) if self._kstats else []
+        try:
+            out = self._printed.take(line)
+        except ValueError as e:
+            raise self._bad(line, str(e)) from e
+        return [b for short in self._long.take(line) for b in self._line(short, at)] if out is None else out
+
+    def _line(self, line: str, at: float) -> list[Batch]:
         if KSTAT.match(line) or ("\t" in line and line[0].isalpha()):
             if not self._kstats:
                 self._kstats_from = self.line_no
@@ -178,13 +198,20 @@ class Zones:
         return self._close(at) if self._kstats and len(self._kstats) == self._expect else []
 
     def end(self, at: float) -> list[Batch]:
+        if self.ctx.saved:
+            self._listing.close()
+        out = self._printed.end()
         if self._kstats:
-            return self._close(at)
+            return out + self._close(at)
         self._patience = 0
         if self._prstat_next and not self._reports:
             self._prstat = self._prstat_next  # one table without its last line: a report that somebody cut out
             self._alone = WITHOUT_KSTAT
-        return self._rows({}, nan, None) if self._prstat and not self._reports else []
+        if self._reports:
+            return out
+        if self._prstat:
+            return out + self._rows({}, nan, None)
+        return out + (self._told() if self.ctx.saved else [])
 
     def _bad(self, line: str, why: str, word: str = "") -> ParseError:
         column = line.find(word) + 1 if word else 1
@@ -220,7 +247,7 @@ class Zones:
             self._rcap_names = words
         elif n == len(self._rcap_names) and NUMBER.match(first) and SIZE.match(words[-1]) and SIZE.match(words[-2]):
             if "zone" in self._rcap_names:
-                self._rcap_row(line, words)
+                return self._rcap_row(line, words)
         elif line.startswith(("physical memory utilization", "cap enforcement threshold")) or _process(words):
             pass  # rcapstat -g, and the processes of prstat's upper half
         else:
@@ -253,7 +280,11 @@ class Zones:
             self._prstat_next = {}
             raise self._bad(line, f"no end of the table after {MOST_LINES} zones")
 
-    def _rcap_row(self, line: str, words: list[str]) -> None:
+    def _rcap_row(self, line: str, words: list[str]) -> list[Batch]:
+        out = []
+        if self.ctx.saved and int(words[0]) in self._rcap and not (self._prstat or self._prstat_next):
+            out = self._told()  # rcapstat alone: another report of it begins
+            self._rcap, self._reports = {}, 0
         cells = dict(zip(self._rcap_names, words, strict=True))
         word = cells["rss"]
         try:
@@ -261,11 +292,12 @@ class Zones:
             word = cells["cap"]
             cap = size(word)
             word = cells["pg"]
-            self._rcap[int(words[0])] = Rcap(rss, cap, size(word) / RCAP_EVERY)
+            self._rcap[int(words[0])] = Rcap(cells["zone"], rss, cap, size(word) / RCAP_EVERY)
         except ValueError as e:
             raise self._bad(line, f"rcapstat: {e}", word) from e
         if len(self._rcap) > MOST_LINES:
             self._rcap = {}
+        return out
 
     # -- rows ----------------------------------------------------------------------------------------------
 
@@ -287,7 +319,7 @@ class Zones:
                 if moment != moment and SNAPTIME.match(value):
                     moment = float(value.replace(",", "."))
                 continue
-            if module == "unix":
+            if module not in MODULES:
                 continue
             key = int(instance)
             counters = zones.get(key)
@@ -306,10 +338,13 @@ class Zones:
             self._prstat = {}
         return self._rows(zones, moment if moment == moment else (stamp or at), stamp)
 
-    def _rows(self, zones: dict[int, Counters], moment: float, stamp: float | None) -> list[Batch]:
+    def _rows(
+        self, zones: dict[int, Counters], moment: float, stamp: float | None, alone: Set[int] = frozenset()
+    ) -> list[Batch]:
+        """`alone`: ids of zones that have neither kstats nor a row of prstat."""
         usage: dict[str, list[object]] = {c: [] for c in ZONE_USAGE.names[2:]}
         io: dict[str, list[object]] = {c: [] for c in ZONE_IO.names[2:]}
-        ids = sorted(zones.keys() | self._prstat.keys())
+        ids = sorted(zones.keys() | self._prstat.keys() | alone)
         for key in ids:
             name = self._name(key)
             if name is None:
@@ -321,9 +356,9 @@ class Zones:
         if self._listing.fresh:
             self._listing.fresh = False
             shown = set(usage["zone"])
-            for name, state in self._listing.zones.items():
+            for name in self._listing.zones:
                 if name not in shown:
-                    _add(usage, {"zone": name, "brand": state.brand, "state": state.state})
+                    _add(usage, self._not_running(name))
         self._reports += 1
         self._rates.keep({(kind, key) for kind in ("cpu", "memory", "io") for key in ids})
         out = self._rates.events("zone_usage", self._called, stamp, uptime=True)
@@ -332,6 +367,30 @@ class Zones:
         if io["zone"]:
             out.append(Batch("zone_io", io, stamp))
         return out
+
+    def _told(self) -> list[Batch]:
+        """Rows of a text of rcapstat, zoneadm, prctl or a zone's XML, and nothing beside it."""
+        listing = self._listing
+        for name in listing.config.keys() - listing.names.values() - {""}:
+            listing.zones.setdefault(name, State(None, ""))
+            listing.fresh = True
+        running = {s.id for s in listing.zones.values() if s.id is not None}
+        if not (running or self._rcap or listing.names or listing.fresh):
+            return []
+        return self._rows({}, nan, None, self._rcap.keys() | running | listing.names.keys())
+
+    def _not_running(self, name: str) -> dict[str, object]:
+        """A zone of which nothing but its listing and its configuration is known."""
+        state, config = self._listing.zones.get(name), self._listing.config.get(name, NO_CONFIG)
+        return {
+            "zone": name,
+            "brand": (state.brand if state else "") or config.brand or None,
+            "state": (state.state if state else "") or None,
+            "cpu_cap": config.cpu_cap,
+            "cpu_shares": config.shares,
+            "rss_cap": config.rss_cap,
+            "swap_cap": config.swap_cap,
+        }
 
     def _called(self, key: Hashable) -> str:
         assert isinstance(key, tuple)
@@ -344,7 +403,8 @@ class Zones:
             return known
         row = self._prstat.get(key)
         if row is None:
-            return "global" if key == 0 else None
+            rcap = self._rcap.get(key) if self.ctx.saved else None
+            return "global" if key == 0 else rcap.zone if rcap else None
         if not row.name.endswith("*"):
             return row.name
         if not self._listing.zones and not self._patience:
@@ -364,7 +424,7 @@ class Zones:
         pagedout, failed = self._rates.step(("memory", key), moment, [number(k) for k in MEMORY])
         return {
             "zone": name,
-            "brand": state.brand if state else None,
+            "brand": (state.brand if state else config.brand) or None,
             "state": state.state if state else "running",
             "zone_id": float(key),
             "cpu": cpu,

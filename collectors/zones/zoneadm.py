@@ -53,6 +53,7 @@ class Config:
     cpu_cap: float = nan
     rss_cap: float = nan
     swap_cap: float = nan
+    brand: str = ""
 
 
 class Listing:
@@ -65,6 +66,8 @@ class Listing:
         self.fresh = False
         """A listing has come that nobody has shown yet."""
         self.states = States()
+        self.comment = False
+        """Within a comment of a zone's XML."""
         self._next: dict[str, State] = {}
         self._zone = Config()
         self._rctl = ""
@@ -74,8 +77,9 @@ class Listing:
 
         Raises ValueError for a line of a listing that cannot be read.
         """
-        if line.startswith("<"):
-            self._xml(line)
+        if self.comment or line.lstrip().startswith("<"):
+            self.comment = "-->" not in line and (self.comment or "<!--" in line)
+            self._xml(line.strip())
             return []
         closing = CLOSING.match(line)
         if closing:
@@ -104,6 +108,12 @@ class Listing:
         zone = int(words[0]) if words[0] != "-" and words[2] in ALIVE else None
         self._next[words[1]] = State(zone, words[2], words[5] if len(words) > 5 else "", words[3].replace("\\:", ":"))
         return []
+
+    def close(self) -> None:
+        """The end of a saved text, whose listing has no line of ours behind it."""
+        if self._next:
+            self.zones, self._next, self.fresh = self.zones | self._next, {}, True
+            self.names.update({s.id: name for name, s in self.zones.items() if s.id is not None})
 
     def _people(self, words: list[str]) -> bool:
         """A row of `zoneadm list -cv`: ID NAME STATUS PATH BRAND IP. It is shown; what it lacks is not gone."""
@@ -134,7 +144,7 @@ class Listing:
             return
         element, attributes = match[1], dict(ATTRIBUTE.findall(match[2]))
         if element == "zone":
-            self._zone = self.config[attributes.get("name", "")] = Config()
+            self._zone = self.config[attributes.get("name", "")] = Config(brand=attributes.get("brand", ""))
         elif element == "rctl":
             self._rctl = attributes.get("name", "")
         elif element == "mcap":

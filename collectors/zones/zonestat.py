@@ -23,6 +23,7 @@ from math import nan
 
 from collectors import units
 from collectors.base import Batch, Context, ParseError
+from collectors.reports import PROMPT
 from collectors.sh import lines, whole
 from collectors.zones.solaris import LISTING, config
 from collectors.zones.states import States
@@ -82,6 +83,8 @@ class Zonestat:
 
     def feed(self, line: str, at: float) -> list[Batch]:
         self.line_no += 1
+        if self.ctx.saved and PROMPT.match(line):
+            return []
         stamp = STAMP.match(line)
         self._word = ""
         try:
@@ -89,7 +92,8 @@ class Zonestat:
                 return self._parseable(stamp, line)
             return self._text(line)
         except ValueError as e:
-            self._forget()
+            if not self.ctx.saved:
+                self._forget()
             column = line.find(self._word) + 1 if self._word else 1
             raise ParseError(self.source, self.ctx.host, self.line_no, line, str(e), column) from e
 
