@@ -20,7 +20,9 @@ import structlog
 import typer
 
 if TYPE_CHECKING:
+    from collectors.base import OS
     from collectors.inventory import Inventory
+    from collectors.links.base import Link
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -222,6 +224,8 @@ def parse(
     variant: Annotated[str | None, typer.Option(help="the source's variant; left out: whichever reads it")] = None,
     interval: Annotated[float, typer.Option(min=0.001, help="seconds between its reports")] = 1.0,
     table: Annotated[str | None, typer.Option(help="only this table")] = None,
+    formats: Annotated[list[str] | None, typer.Option("--format", help="dtrace: a format of its printa()")] = None,
+    values: Annotated[int, typer.Option(min=1, help="dtrace: aggregations in each printa()")] = 1,
 ) -> None:
     """What a parser makes of a saved output, as CSV; a line that it cannot read is told, and status is 1.
 
@@ -237,7 +241,15 @@ def parse(
     if system not in (None, *SYSTEMS):
         raise typer.BadParameter(f"no system {system!r}; there are {', '.join(SYSTEMS)}")
     try:
-        saved = read(sources[source], text.read(), os=system, variant=variant, interval=interval)  # type: ignore[arg-type]
+        saved = read(
+            sources[source],
+            text.read(),
+            os=system,  # type: ignore[arg-type]
+            variant=variant,
+            interval=interval,
+            formats=formats or (),
+            values=values,
+        )
     except ValueError as e:
         raise typer.BadParameter(str(e)) from None
     for complaint in saved.complaints:
@@ -289,6 +301,15 @@ def check(
         typer.echo(f"zonescope: {hosts}: hosts.{unknown[0]}: no such host", err=True)
         raise typer.Exit(2)
 
+    def said_by(link: Link, source: str, os: OS) -> str:
+        """The last words of the probe that decided, for people."""
+        variants = load()[source].variants_for(os)
+        if not variants:
+            return ""
+        _, out, err = link.run(f"( {variants[-1].probe} ) </dev/null")
+        words = (err.strip() or out.strip()).splitlines()
+        return f": {words[-1].strip()[:200]}" if words else ""
+
     def one(name: str) -> tuple[bool, str]:
         host = inventory.hosts[name]
         try:
@@ -296,6 +317,7 @@ def check(
             try:
                 link.connect()
                 facts, offset = survey(link, host, load())
+                said = {m.source: said_by(link, m.source, facts.os) for m in facts.missing}
             finally:
                 link.close()
         except LinkError as e:
@@ -307,7 +329,7 @@ def check(
             lines.append(f"  clock: {abs(offset):.0f} s {'ahead' if offset > 0 else 'behind'}; fix: run NTP there")
         lines += [f"  ok       {source} ({variant.name})" for source, variant in facts.chosen.items()]
         for missing in facts.missing:
-            lines.append(f"  missing  {missing.source}: {missing.why}")
+            lines.append(f"  missing  {missing.source}: {missing.why}{said[missing.source]}")
             if missing.fix:
                 lines.append(f"           fix: {missing.fix}")
         return not facts.missing, "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,15 +45,21 @@ def read(
     variant: str | None = None,
     interval: float = 1.0,
     at: float = 0.0,
+    formats: Sequence[str] = (),
+    values: int = 1,
 ) -> Saved:
     """`text` as the rows that its variant's parser makes of it; stamps as in `parse_text`.
 
     Where `os` or `variant` is not told, each that fits is tried: the one that leaves the fewest lines unread wins,
     then the one with the most rows, then the source's own order. Output of `dtrace` in its default layout, which has
-    no marks of our own, is read by the parser of that layout.
+    no marks of our own, is read by the parser of that layout, told the `formats` and `values` of its printa().
 
-    Raises ValueError when the source has no such variant, or none for that system.
+    Raises ValueError when the source has no such variant, or none for that system, for a format that prints no
+    aggregation, and for formats of a source that has none.
     """
+    told = bool(formats) or values != 1
+    if told and source.name != "dtrace":
+        raise ValueError(f"{source.name} has no formats: they are of dtrace's printa()")
     tries: list[tuple[Variant, OS]] = [
         (v, system)
         for v in source.variants
@@ -64,8 +71,8 @@ def read(
         raise ValueError(f"{source.name} has {names}")
     found = [_try(v, system, text, interval, at) for v, system in tries]
     best = min(found, key=lambda s: (not s.rows, len(s.complaints), -s.rows))
-    if not best.rows and source.name == "dtrace":
-        answer = layout.parse(text)
+    if source.name == "dtrace" and (told or not best.rows):
+        answer = layout.parse(text, formats=formats, values=values)
         frames = {"dtrace": answer.frame("saved", HOST, at)}
         return Saved("default layout", best.os, frames, _complaints(text, answer))
     return best

@@ -93,6 +93,21 @@ def test_the_command_prints_csv_and_says_what_it_took_it_for() -> None:
     assert "read as zpool_status/" in run.stderr
 
 
+def test_the_command_is_told_the_formats_and_values_of_a_printa() -> None:
+    def rows(text: str, *options: str) -> list[tuple[str, str]]:
+        run = CliRunner().invoke(app, ["parse", "dtrace", "-", *options], input=text)
+        assert run.exit_code == 0, run.output
+        return [(r["keys"], r["value"]) for r in csv.DictReader(io.StringIO(run.stdout.split("# dtrace\n")[1]))]
+
+    printed = "PROGRAM   CALLS\nimapd       117\nlmtpd         9\nin all 126\n"
+    formats = ["--format", r"%-9s %5@d\n", "--format", r"in all %@d\n"]
+    assert rows(printed, *formats) == [('["imapd"]', "117.0"), ('["lmtpd"]', "9.0"), ("[]", "126.0")]
+    joined = f"\n  {'imapd':<50}{3:>17}{7:>17}\n"
+    assert rows(joined, "--values", "2") == [('["imapd"]', "3.0"), ('["imapd"]', "7.0")]
+    for source, form in (("dtrace", "no value"), ("arcstats", "%@d")):
+        assert CliRunner().invoke(app, ["parse", source, "-", "--format", form], input="").exit_code == 2
+
+
 def test_the_command_fails_where_nothing_was_read() -> None:
     assert CliRunner().invoke(app, ["parse", "arcstats", "-"], input="no such thing\n").exit_code == 1
     assert CliRunner().invoke(app, ["parse", "nothing", "-"], input="").exit_code == 2
