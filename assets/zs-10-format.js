@@ -28,6 +28,7 @@
   /** Three significant figures of an already scaled number; – when missing. */
   zs.sig = (v, unit) => {
     if (v === null || v === undefined || !Number.isFinite(v)) return "–";
+    v = Number(v.toPrecision(12)); // 0.29 / 0.01 is 29
     const a = Math.abs(v);
     if (unit === "cores") return v.toFixed(2);
     if (unit === "%") return a >= 99.95 || a === 0 || (Number.isInteger(v) && a >= 10) ? v.toFixed(0) : v.toFixed(1);

@@ -146,6 +146,8 @@
       if (row.path) q.set("vdev", row.path);
     }
     go(el, q);
+    const said = document.getElementById("zs-vdev-said");
+    if (said && said.getBoundingClientRect().top > innerHeight) said.scrollIntoView({ block: "start" }); // below the tree
   }
   function go(el, q) {
     const s = q.toString().replace(/%2F/g, "/");

@@ -135,6 +135,8 @@ def arc_lists(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelDa
     return _told(grid, known, "B", found, _lacks(frames, "This release does not tell the sizes of its lists."))
 
 
+LITTLE = 0.005
+"""What is left of the size below this share of it is rounding."""
 CONTENT = ("data_size", "metadata_size", "meta_used", "l2_hdr_size", "size")
 
 
@@ -154,17 +156,16 @@ def arc_content(frames: Frames, query: Query, grid: Grid, known: Known) -> Panel
     known_parts = np.nansum([row["data_size"], metadata, index], axis=0)
     have = np.isfinite(row["data_size"])
     rest = np.where(have, np.maximum(row["size"] - known_parts, 0.0), np.nan)
+    rest = np.where(rest < LITTLE * row["size"], 0.0, rest)
+    some = bool((rest > 0).any()) or "rest" in known
+    limit = last(frames["arcstats"], "meta_limit")
     found = [
         (Series("data_size", "data", "B", 1, fill=True, group="held"), row["data_size"]),
-        (Series("metadata_size", "metadata", "B", 3, fill=True, group="held"), metadata),
+        (Series("metadata_size", "metadata", "B", 3, fill=True, group="held", cap=limit or None), metadata),
         (Series("l2_hdr_size", "index of the L2ARC", "B", 2, fill=True, group="held"), index),
-        (Series("rest", "else", "B", None, fill=True, group="held"), rest),
+        (Series("rest", "else", "B", None, fill=True, group="held"), rest if some else np.full_like(rest, np.nan)),
     ]
-    data = _told(grid, known, "B", found, _lacks(frames, "This release tells the size of its ARC, not what is in it."))
-    limit = last(frames["arcstats"], "meta_limit")
-    if limit and data.series:
-        data.marks = [Mark(limit, "metadata limit", "target")]
-    return data
+    return _told(grid, known, "B", found, _lacks(frames, "This release tells the size of its ARC, not what is in it."))
 
 
 @panel(
@@ -214,7 +215,8 @@ def arc_ratios(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelD
     )
     few = "No kind of read was asked for often enough in this range to have a ratio."
     data = _told(grid, known, "1", found, few if np.isfinite(row["demand_data_hits"]).any() else "")
-    data.yrange = (0.0, 1.0)
+    least = float(np.nanmin(data.values)) if np.isfinite(data.values).any() else 0.0
+    data.yrange = (max(0.0, np.floor(least * 10 - 0.2) / 10), 1.0)
     return data
 
 

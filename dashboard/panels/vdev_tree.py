@@ -341,7 +341,8 @@ def ended(frame: pd.DataFrame) -> list[Row]:
         cells: dict[str, Any] = {"pool": str(pool)}
         # A bucket in which it ended holds the mean of its course; its largest is the end.
         for name in ("elapsed", "repaired", "errors"):
-            cells[name] = _value(final, f"{name}_max" if f"{name}_max" in rows else name)
+            most = _value(final, f"{name}_max")
+            cells[name] = _value(final, name) if most is None else most
         said = _ENDED.search(str(text))
         first = rows["time"].iloc[0]
         cells["end"] = said[1] if said else f"{units.date(first.timestamp())} or before"

@@ -336,6 +336,10 @@ def test_scans_that_ended_are_told_once_each_newest_first() -> None:
             row(time=pd.Timestamp(START, unit="s", tz="UTC"), scan="none", state="none", text="none requested"),
         ]
     )
+    live_row = row(
+        time=pd.Timestamp(START + 169 * 3600, unit="s", tz="UTC"), text=new, state="finished", elapsed=9000.0
+    )
+    frame = pd.concat([frame, pd.DataFrame([live_row | {"repaired": 4096.0, "errors": 3.0}])], ignore_index=True)
     got = vdev_tree.ended(frame)
     assert [r.cells["end"] for r in got] == ["Sun Nov  8 03:30:00 2026", "Sun Nov  1 03:12:00 2026"]
     assert [r.cells["elapsed"] for r in got] == [9000.0, 7920.0]
