@@ -105,7 +105,7 @@ _ALL = [
     Metric(
         "thread_samples",
         "samples of running threads",
-        "97 times a second on each CPU: what runs there",
+        "97 times a second on each CPU that does not idle: what runs there",
         (*_WHO, CPU, _text("mode", "kernel or user"), SUBSECOND),
     ),
     Metric(
@@ -153,7 +153,7 @@ _ALL = [
         "imap_commands",
         "IMAP commands",
         "Cyrus imapd answers a command that it read in clear",
-        (ZONE, PID, _text("command", "FETCH, SELECT, …"), LATENCY, SUBSECOND),
+        (ZONE, PID, _text("command", "FETCH, UID FETCH, …; other: none of IMAP's"), LATENCY, SUBSECOND),
     ),
     Metric(
         "lmtp_deliveries",

@@ -85,6 +85,8 @@ class _Live:
     running: Running | None = None
     listed: bool = False
     """Its way was chosen by the host's own list of probes."""
+    way: int = 0
+    """Ways to ask that its compiler refused before this one."""
     listing: bool = False
     """That list is awaited; `running` is the command that prints it."""
     stopped: bool = False
@@ -203,7 +205,7 @@ class Asker:
                 asked.over[name] = str(e)
         self._settle(engine, asked)
 
-    def _admit(self, engine: Engine, asked: _Asked, name: str, probes: list[str] | None = None) -> None:
+    def _admit(self, engine: Engine, asked: _Asked, name: str, probes: list[str] | None = None, way: int = 0) -> None:
         """Through the door and onto the host's link. Raises Refused."""
         host, body = engine.hosts[name], asked.request.body
         metric = str(body.get("question", "")).partition("/")[0]
@@ -230,6 +232,7 @@ class Asker:
             probes=probes,
             devices=self._names(host),
             lacking=_lacking(host, metric),
+            way=way,
         )
         asked.runs[name] = run.id
         if run.id in self._live:
@@ -238,7 +241,7 @@ class Asker:
         ctx = Context(name, host.facts.os, float(interval), recorded_as(host.facts.facts, run.name, names))
         parser = FrameParser(ctx, run.expected, names)
         tell = engine.recorded(host, ctx, SOURCE.name, ctx.os, run.command) or (lambda kind, at, words: None)
-        live = _Live(run, parser, Ticks(float(interval)), host.link, listed=probes is not None)
+        live = _Live(run, parser, Ticks(float(interval)), host.link, listed=probes is not None, way=way)
         self._live[run.id] = live
         self._program(engine, name, run.name, run.who, run.program)
 
@@ -355,11 +358,16 @@ class Asker:
         if live.run.started is None and known and "no probe" in known[0] and not live.listed:
             self._list(engine, live)
             return
+        if live.run.started is None and not live.run.stopping and not known and status == 1 and live.run.others:
+            # Its compiler knows other types, of another release.
+            self._again(engine, live, None, live.way + 1)
+            return
         if known:
             why = f"{known[0]}; fix: {known[1]}" if known[1] else known[0]
         elif status:
             said = next((line for line in reversed(live.stderr) if line.strip()), why)
-            why = f"dtrace ended with status {status}: {said}"
+            # A compiler repeats the whole program before it says what is wrong.
+            why = f"dtrace ended with status {status}: {said.rpartition('}: ')[2][-300:]}"
         elif status is None and not live.run.stopping:
             why = "the link dropped"
         elif live.run.started is None:
@@ -379,16 +387,17 @@ class Asker:
         live.listing = True
         live.running = self._also(live.link, host_.listing(metric, live.parser.ctx.os), sink)
 
-    def _again(self, engine: Engine, live: _Live, probes: list[str]) -> None:
+    def _again(self, engine: Engine, live: _Live, probes: list[str] | None, way: int = 0) -> None:
         if self._live.pop(live.run.id, None) is None:
             return
-        self._probes[live.run.host, live.run.name.partition("/")[0]] = (live.link, probes)
+        if probes is not None:
+            self._probes[live.run.host, live.run.name.partition("/")[0]] = (live.link, probes)
         self.door.forget(live.run)
         for asked in list(self._asked.values()):
             if asked.runs.get(live.run.host) == live.run.id:
                 del asked.runs[live.run.host]
                 try:
-                    self._admit(engine, asked, live.run.host, probes)
+                    self._admit(engine, asked, live.run.host, probes, way)
                 except Refused as e:
                     asked.refused += 1
                     asked.over[live.run.host] = str(e)

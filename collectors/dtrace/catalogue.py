@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from collectors.base import OS, SYSTEMS
@@ -13,13 +13,15 @@ from frames.metrics import METRICS
 
 @dataclass(frozen=True)
 class Entry:
-    """A metric or script: what it means, its keys or fields, where it works, what it needs and costs."""
+    """A metric or script: what it means, its keys or fields, where it works, what it needs and costs; `compiled`: which
+    of its programs a compiler has met (tests/dtrace/test_compose.py, test_scripts.py)."""
 
     name: str
     meaning: str
     unit: str
     fields: tuple[str, ...]
     systems: tuple[OS, ...]
+    compiled: str
     privilege: str
     cost: str
 
@@ -29,6 +31,11 @@ def _privilege(recipes: list[Recipe]) -> str:
     reads_memory = any("copyin" in code for r in recipes for code in (*r.saves.values(), *r.fields.values()))
     user = any(p.startswith("syscall") for r in recipes for p in r.probes)
     return "dtrace_kernel" + (", dtrace_user" if user else "") + (", dtrace_proc" if reads_memory else "")
+
+
+def _compiled(probes: Iterable[str]) -> str:
+    """What tests compile of programs for Linux with these probes: an fbt one is replaced."""
+    return "Linux, with other probes" if any(p.startswith("fbt:") for p in probes) else "Linux"
 
 
 def entries() -> Iterator[Entry]:
@@ -41,6 +48,7 @@ def entries() -> Iterator[Entry]:
             metric.unit,
             tuple(f.name if f.kind == "discrete" else f"*{f.name}*" for f in metric.fields),
             tuple(s for s in SYSTEMS if any(s in r.systems for r in mine)),
+            _compiled(p for r in mine if "linux" in r.systems for p in r.probes),
             _privilege(mine),
             max((r.cost for r in mine), key=["low", "medium", "high"].index),
         )
@@ -52,6 +60,7 @@ def entries() -> Iterator[Entry]:
             variants[0].unit,
             tuple(dict.fromkeys(key for s in variants for key in s.keys)),
             tuple(s for s in SYSTEMS if any(s in v.systems for v in variants)),
+            _compiled(p for v in variants if "linux" in v.systems for p in v.probes),
             "dtrace_kernel, dtrace_proc, dtrace_user" if name == "oncpu_user" else "dtrace_kernel",
             variants[0].cost.partition(":")[0],
         )
@@ -59,12 +68,14 @@ def entries() -> Iterator[Entry]:
 
 def markdown() -> str:
     """The table of docs/dtrace.md."""
-    rows = ["| name | what happens | counts | fields | systems | privilege | cost |", "|---|---|---|---|---|---|---|"]
+    rows = ["| name | what happens | counts | fields | systems | compiled | privilege | cost |", "|---" * 8 + "|"]
     for e in entries():
         systems = "all" if e.systems == SYSTEMS else ", ".join(e.systems)
         unit = "events" if e.unit == "1" else e.unit
         fields = ", ".join(e.fields)
-        rows.append(f"| `{e.name}` | {e.meaning} | {unit} | {fields} | {systems} | {e.privilege} | {e.cost} |")
+        rows.append(
+            f"| `{e.name}` | {e.meaning} | {unit} | {fields} | {systems} | {e.compiled} | {e.privilege} | {e.cost} |"
+        )
     return "\n".join(rows) + "\n"
 
 

@@ -41,10 +41,11 @@ def literal(value: str | int) -> str:
     return '"' + "".join(chr(b) if _PLAIN.match(bytes([b])) else f"\\{b:03o}" for b in data) + '"'
 
 
-def recipe(question: Question, os: OS, probes: Iterable[str] | None = None) -> Recipe:
-    """The first recipe of `os` that has all fields of `question`.
+def ways(question: Question, os: OS, probes: Iterable[str] | None = None) -> list[Recipe]:
+    """The recipes of `os` that have all fields of `question`, the best first; at least one.
 
-    `probes`: what `dtrace -l` shows there, as provider:module:function:name; None leaves them unchecked.
+    `probes`: what `dtrace -l` shows there, as provider:module:function:name; None leaves them unchecked. Whether the
+    kernel's types are those of a recipe the host's own compiler tells: where it refuses one, the next may do.
     Raises NoRecipe with what the host lacks.
     """
     mine = [r for r in RECIPES if r.metric == question.metric.name and os in r.systems]
@@ -58,11 +59,15 @@ def recipe(question: Question, os: OS, probes: Iterable[str] | None = None) -> R
             raise NoRecipe(f"the host has no probe {lacking}")
         mine = there
     wanted = _fields(question)
-    for r in mine:
-        if wanted <= set(r.fields):
-            return r
+    if fit := [r for r in mine if wanted <= set(r.fields)]:
+        return fit
     lacking = ", ".join(sorted(wanted - set().union(*(r.fields for r in mine))) or sorted(wanted))
     raise NoRecipe(f"{question.metric.noun} has no field {lacking} on {os}")
+
+
+def recipe(question: Question, os: OS, probes: Iterable[str] | None = None) -> Recipe:
+    """The best of `ways`. Raises NoRecipe."""
+    return ways(question, os, probes)[0]
 
 
 def lacking(needed: Iterable[str], have: Iterable[str]) -> list[str]:
@@ -165,15 +170,18 @@ def program(question: Question, os: OS, *, interval: int = 1, limit: int = 0, re
     r = _narrowed(recipe_ or recipe(question, os), question.where)
     names, early = _Names(r), _Names(r, 0)
     used = {name for f in _fields(question) for name in re.findall(r"\{(\w+)\}", r.fields[f])}
-    used |= set(re.findall(r"\{(\w+)\}", " ".join((r.value, r.match, r.fire_if))))
+    used |= set(re.findall(r"\{(\w+)\}", " ".join((r.value, r.match, r.fire_if, *r.first))))
     if used:
         used.add("start")
+    for name in reversed(r.saves):  # what is saved may be made of what was saved before
+        used |= set(re.findall(r"\{(\w+)\}", r.saves[name])) if name in used else set()
     saves = [s for s in r.saves if s in used]
 
     clauses: list[str] = []
+    if saves or not r.enter:
+        clauses += map(early.expand, r.first)
     if saves:
         body = " ".join(f"{early.saved(s)} = {early.expand(r.saves[s])};" for s in saves)
-        clauses += r.first
         clauses.append(_clause(r.enter, [early.expand(r.enter_if)], body))
     matched = [names.saved("start"), names.expand(r.match)] if saves else [names.expand(r.match)]
     conditions = [*matched, names.expand(r.fire_if)]

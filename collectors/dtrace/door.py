@@ -60,6 +60,8 @@ class Run:
     program: str
     command: str
     expected: Expected
+    others: int
+    """Other ways to ask the same there, if the host's compiler refuses this one."""
     asked: float
     limit: float
     watchers: set[str]
@@ -95,13 +97,14 @@ class Door:
         probes: Iterable[str] | None = None,
         devices: Mapping[str, str] | None = None,
         lacking: str = "",
+        way: int = 0,
     ) -> Run:
         """A run of `name`, a question's id or a script's name, that the engine is to start; or the one that is
         already under way with the same name on that host, which `who` then watches too.
 
         `probes`: what `dtrace -l` shows there, if known; `devices`: the kernel's names of disks with those that people
-        use; `lacking`: why no D program runs there whatever the inventory allows. Raises Refused with the reason, which
-        is an event as well.
+        use; `lacking`: why no D program runs there whatever the inventory allows; `way`: how many of `compose.ways` the
+        host's compiler refused. Raises Refused with the reason, which is an event as well.
         """
         try:
             for run in self.runs.values():
@@ -109,7 +112,8 @@ class Door:
                     self._allowed(name, host, allowed, lacking)
                     self.watch(run, who, now)
                     return run
-            return self._admit(host, name, who, now, os, allowed, interval, duration, probes, devices or {}, lacking)
+            self._allowed(name, host, allowed, lacking)
+            return self._admit(host, name, who, now, os, interval, duration, probes, devices or {}, way)
         except Refused as e:
             self._event(host, name, "warn", f"D question refused: {e}", who)
             raise
@@ -121,14 +125,12 @@ class Door:
         who: str,
         now: float,
         os: OS,
-        allowed: Sequence[str],
         interval: int,
         duration: float | None,
         probes: Iterable[str] | None,
         devices: Mapping[str, str],
-        lacking: str,
+        way: int,
     ) -> Run:
-        self._allowed(name, host, allowed, lacking)
         busy = [r for r in self.runs.values() if r.host == host]
         if len(busy) >= self.policy.at_once:
             names = ", ".join(r.name for r in busy)
@@ -138,20 +140,24 @@ class Door:
             raise Refused(
                 f"an interval is 1 to 60 s, a duration at most {self.policy.limit:.0f} s; not {interval} and {limit:g}"
             )
+        others = 0
         try:
             if any(s.name == name for s in scripts.load()):
                 script = scripts.choose(name, os, probes)
                 source, expected = script.program(os, interval=interval, limit=int(limit)), script.expected
             else:
                 question = metrics.question(name)
-                found = compose.recipe(question, os, probes)
+                found, *more = compose.ways(question, os, probes)[way:]
+                others = len(more)
                 told = compose.by_kernel_names(question, devices)
                 source = compose.program(told, os, interval=interval, limit=int(limit), recipe_=found)
                 expected = Expected.of(question)
             command = compose.command(source)
         except (compose.NoRecipe, QuestionError, ValueError) as e:
             raise Refused(str(e)) from e
-        run = Run(f"{host}-{next(self._ids)}", host, name, who, source, command, expected, now, limit, {who}, now)
+        run = Run(
+            f"{host}-{next(self._ids)}", host, name, who, source, command, expected, others, now, limit, {who}, now
+        )
         self.runs[run.id] = run
         return run
 

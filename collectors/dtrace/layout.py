@@ -276,7 +276,9 @@ class _Reader:
             return self._on_this_line() == 0
         if _DUMP_HEAD.fullmatch(following):
             return True
-        return bool(_FRAME.fullmatch(following) or _stands_as_frame(following)) and not _number(following)
+        if _number(following) or _is_noise(following):
+            return False
+        return bool(_FRAME.fullmatch(following) or _stands_as_frame(following))
 
     def _ends_stack(self, line: str) -> bool:
         """Whether `line` is the value of the stack right above, in a column that somebody moved."""

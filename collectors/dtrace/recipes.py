@@ -22,7 +22,7 @@ class Recipe:
     one for each end; '' keeps it in the thread). `enter_if`: what a beginning must fulfil; `match`: what makes a
     `fire` the end of what began (only then is what was saved forgotten); `fire_if`: which ends count. A condition
     that names a saved value holds only where a beginning was seen. `value`: what an event weighs; '' counts
-    events. `first`: clauses in plain D that come before the one of `enter`.
+    events. `first`: clauses in plain D that come before the one of `enter`, wherever that is needed or there is none.
     """
 
     metric: str
@@ -44,7 +44,7 @@ class Recipe:
 
     @property
     def probes(self) -> tuple[str, ...]:
-        return self.enter + self.fire
+        return self.enter + self.fire + tuple(clause.partition(" ")[0] for clause in self.first)
 
 
 SUNOS: tuple[OS, ...] = ("solaris10", "solaris11", "illumos")
@@ -66,6 +66,15 @@ ZONE: dict[str, str] = {
 def _who(os: str) -> dict[str, str]:
     """The thread at the probe."""
     return {"zone": ZONE[os], "pid": "pid", "execname": "execname"}
+
+
+BUSY: dict[str, str] = {
+    "sunos": "curthread->t_pri != -1",
+    "linux": "pid != 0",
+    # TDF_IDLETD (sys/proc.h)
+    "freebsd": "(curthread->td_flags & 0x20) == 0",
+}
+"""The thread is not one that runs while a CPU has nothing to do."""
 
 
 CPU = {"cpu": "cpu"}
@@ -105,13 +114,15 @@ _BUF = {
     "operation": '(args[0]->b_flags & B_READ ? "read" : "write")',
     "offset": "(args[0]->b_blkno / 2097152)",
 }
-# FreeBSD's probes have the kernel's own struct bio; those of a devstat that counts something else have none
-# (sys/kern/subr_devstat.c: every bio fires twice). 1 is BIO_READ, 2 BIO_WRITE; there are DELETE and FLUSH too.
+# FreeBSD's probes have the kernel's own struct bio, and none at the first of the two times that each fires
+# (sys/kern/subr_devstat.c). 1 is BIO_READ, 2 BIO_WRITE; there are DELETE and FLUSH too.
 _BIO = {
     "device": "strjoin(stringof(args[1]->device_name), lltostr(args[1]->unit_number))",
     "operation": '(args[0]->bio_cmd == 1 ? "read" : args[0]->bio_cmd == 2 ? "write" : "other")',
     "offset": "(args[0]->bio_offset / 1073741824)",
 }
+_BIO_OF_A_DISK = "arg0 != 0 && args[1]->unit_number >= 0"
+"""GEOM counts the same I/O again for each of its providers: a devstat without a name, of unit -1."""
 
 # -- files -----------------------------------------------------------------------------------------------------
 
@@ -121,7 +132,6 @@ def _fbt(module: str, at: str, functions: Iterable[str]) -> tuple[str, ...]:
 
 
 _ZFS_RW = ("zfs_read", "zfs_write")
-_ZFS_OPERATION = {"operation": '(probefunc == "zfs_read" ? "read" : "write")'}
 _FOPS = (
     "fop_read",
     "fop_write",
@@ -163,7 +173,7 @@ _LINUX_FILE = ("vfs_read", "vfs_write", "vfs_fsync_range")
 """Those whose first argument is a struct file *."""
 _LINUX_FS = "((struct file *)arg0)->f_inode->i_sb->s_type->name"
 _LINUX_DEVNAME = (
-    "((struct mount *)((char *)((struct file *)arg0)->f_path.mnt - offsetof(struct mount, mnt)))->mnt_devname"
+    "((struct mount *)((char *)((struct kiocb *)arg0)->ki_filp->f_path.mnt - offsetof(struct mount, mnt)))->mnt_devname"
 )
 """What is mounted: of ZFS the dataset."""
 _LINUX_VFS = (
@@ -176,6 +186,7 @@ _LINUX_VFS = (
     "vfs_getattr",
     "vfs_fsync_range",
 )
+_BSD_FS = '(args[0]->v_mount == 0 ? "" : stringof(args[0]->v_mount->mnt_vfc->vfc_name))'
 _BSD_VFS = ("vop_read", "vop_write", "vop_open", "vop_lookup", "vop_getattr", "vop_readdir", "vop_fsync", "vop_remove")
 
 
@@ -213,7 +224,7 @@ def _files() -> Iterator[Recipe]:
             ("freebsd",),
             tuple(f"vfs:vop:{f}:entry" for f in _BSD_VFS),
             tuple(f"vfs:vop:{f}:return" for f in _BSD_VFS),
-            '(args[0]->v_mount == 0 ? "" : stringof(args[0]->v_mount->mnt_vfc->vfc_name))',
+            _BSD_FS,
         ),
     )
     for metric, only in (("fs_ops", ""), ("slow_ops", "(timestamp - {start}) >= 10000000")):
@@ -240,53 +251,64 @@ def _files() -> Iterator[Recipe]:
 
 
 def _zfs() -> Iterator[Recipe]:
-    enter, fire = _fbt("zfs", "entry", _ZFS_RW), _fbt("zfs", "return", _ZFS_RW)
-    for os, systems, size, dataset in (
+    # What enters ZFS as a file's read or write: on FreeBSD whatever its release calls its functions, on Linux from
+    # every system call and from nfsd (module/os/linux/zfs/zpl_file.c), with the kernel's own types.
+    bsd, zpl = ("vop_read", "vop_write"), ("zpl_iter_read", "zpl_iter_write")
+    for os, systems, enter, fire, only, operation, more in (
         (
             "sunos",
             SUNOS,
-            "args[1]->uio_resid",
-            "stringof((char *)args[0]->v_vfsp->vfs_resource->rs_string)",
+            _fbt("zfs", "entry", _ZFS_RW),
+            _fbt("zfs", "return", _ZFS_RW),
+            "",
+            "substr(probefunc, 4)",
+            {
+                "size": "args[1]->uio_resid",
+                "dataset": "stringof((char *)args[0]->v_vfsp->vfs_resource->rs_string)",
+            },
         ),
-        ("linux", ("linux",), "", ""),
-        ("freebsd", ("freebsd",), "", ""),
-        # Of OpenZFS from 2.0 (FreeBSD 13): what its module tells of its types decides whether this compiles.
+        (
+            "linux",
+            ("linux",),
+            _fbt("zfs", "entry", zpl),
+            _fbt("zfs", "return", zpl),
+            "",
+            "substr(probefunc, 9)",
+            {"size": "((struct iov_iter *)arg1)->count", "dataset": f"stringof({_LINUX_DEVNAME})"},
+        ),
+        (
+            "linux",
+            ("linux",),
+            _fbt("zfs", "entry", _ZFS_RW),
+            _fbt("zfs", "return", _ZFS_RW),
+            "",
+            "substr(probefunc, 4)",
+            {},
+        ),
         (
             "freebsd",
             ("freebsd",),
-            "args[1]->uio->uio_resid",
-            "stringof(args[0]->z_zfsvfs->z_vfs->mnt_stat.f_mntfromname)",
+            tuple(f"vfs:vop:{f}:entry" for f in bsd),
+            tuple(f"vfs:vop:{f}:return" for f in bsd),
+            f'{_BSD_FS} == "zfs"',
+            "substr(probefunc, 4)",
+            {
+                "size": "args[1]->a_uio->uio_resid",
+                "dataset": "stringof(args[0]->v_mount->mnt_stat.f_mntfromname)",
+            },
         ),
     ):
-        more = {"size": size, "dataset": dataset} if size else {}
         yield Recipe(
             "zfs_io",
             cast(tuple[OS, ...], systems),
             enter=enter,
             fire=fire,
+            enter_if=only,
             saves={"start": "timestamp", **more},
-            fields={**_who(os), **_ZFS_OPERATION, **{name: f"{{{name}}}" for name in more}, **TOOK, **WHEN},
+            match="{start}" if only else "",
+            fields={**_who(os), "operation": operation, **{name: f"{{{name}}}" for name in more}, **TOOK, **WHEN},
             cost="medium",
         )
-    yield Recipe(
-        # The types of a module are not known on Linux, those of the kernel are: what enters ZFS by read or write.
-        "zfs_io",
-        ("linux",),
-        enter=_fbt("vmlinux", "entry", ("vfs_read", "vfs_write")),
-        fire=_fbt("vmlinux", "return", ("vfs_read", "vfs_write")),
-        enter_if=f'stringof({_LINUX_FS}) == "zfs"',
-        saves={"start": "timestamp", "size": "arg2", "dataset": f"stringof({_LINUX_DEVNAME})"},
-        match="{start}",
-        fields={
-            **_who("linux"),
-            "operation": "substr(probefunc, 4)",
-            "dataset": "{dataset}",
-            "size": "{size}",
-            **TOOK,
-            **WHEN,
-        },
-        cost="medium",
-    )
     commit = ("fbt:zfs:zil_commit:entry",), ("fbt:zfs:zil_commit:return",)
     yield from _each(
         lambda systems, who: [
@@ -302,26 +324,84 @@ def _zfs() -> Iterator[Recipe]:
             saves={"start": "timestamp", "dataset": "stringof(args[0]->zl_os->os_dsl_dataset->ds_dir->dd_myname)"},
             fields={**_who("sunos" if os == "illumos" else os), "dataset": "{dataset}", **TOOK, **WHEN},
         )
-    # ARC_PREFETCH was 1 << 3; since arc_flags_t (illumos 5163, 2014) ARC_FLAG_PREFETCH is 1 << 2. Type 1 is metadata.
+    yield from _arc()
+
+
+def _arc() -> Iterator[Recipe]:
+    # Of OpenZFS and of illumos since the end of 2014 (uts/common/fs/zfs/sys/arc.h; its header has a b_l1hdr, the one
+    # before had not): 1 << 2 is a prefetch, type 2 is metadata. Before, as in Solaris 10: 1 << 3, type 1.
     header = "((arc_buf_hdr_t *)arg0)"
-    for os, arc_systems, prefetch in (
-        ("sunos", ("solaris10", "solaris11"), 8),
-        ("sunos", ("illumos",), 4),
-        ("freebsd", ("freebsd",), 4),
+    who = {"sunos": _who("sunos"), "freebsd": _who("freebsd")}
+    result = {"result": '(probename == "arc-miss" ? "miss" : "hit")'}
+    new, old = f"(sizeof ({header}->b_l1hdr) > 0 && ({header}->b_flags & 4))", f"({header}->b_flags & 8)"
+    new_type, old_type = f"(sizeof ({header}->b_l1hdr) > 0 && {header}->b_type == 2)", f"({header}->b_type == 1)"
+    # Solaris 11 (2011): a hit is told of the buffer, with flags of its own, a miss of the block pointer; a read that
+    # nobody is called back for is a prefetch.
+    flags = "((arc_buf_t *)arg0)->b_id.h_flags"
+    pointer = _metadata("*(uint64_t *)(arg0 + 48)")
+    for os, systems, first, prefetch, metadata in (
+        ("sunos", ("illumos",), (), new, new_type),
+        ("freebsd", ("freebsd",), (), new, new_type),
+        ("sunos", ("solaris10", "illumos"), (), old, old_type),
+        (
+            "sunos",
+            ("solaris11",),
+            ("fbt:zfs:arc_read:entry { self->zs_done = arg4; }", "fbt:zfs:arc_read:return { self->zs_done = 0; }"),
+            f'(probename == "arc-miss" ? self->zs_done == 0 : ({flags} & 8) != 0)',
+            f'(probename == "arc-miss" ? {pointer} : ({flags} & 1) != 0)',
+        ),
     ):
         yield Recipe(
             "arc_access",
-            cast(tuple[OS, ...], arc_systems),
-            fire=("sdt:zfs::arc-hit", "sdt:zfs::arc-miss"),
+            cast(tuple[OS, ...], systems),
+            # The module is empty on FreeBSD. A hit of what is being read is an arc-iohit since OpenZFS 2.2.
+            fire=("sdt:::arc-*hit", "sdt:::arc-miss"),
+            first=first,
             fields={
-                **_who(os),
-                "result": '(probename == "arc-hit" ? "hit" : "miss")',
-                "purpose": f'(({header}->b_flags & {prefetch}) ? "prefetch" : "demand")',
-                "contents": f'({header}->b_type == 1 ? "metadata" : "data")',
+                **who[os],
+                **result,
+                "purpose": f'({prefetch} ? "prefetch" : "demand")',
+                "contents": f'({metadata} ? "metadata" : "data")',
                 **WHEN,
             },
             cost="medium",
         )
+    # Linux has no such probes. What arc_read() (OpenZFS since 0.7) is given tells the rest: the block pointer, whose
+    # layout is that on disk (embedded data, bit 39, is no access of the ARC's), and the caller's flags. It misses where
+    # it begins to read. A hit may call another arc_read() from within: hence the depth.
+    yield Recipe(
+        "arc_access",
+        ("linux",),
+        first=(
+            "fbt:zfs:arc_read:entry { self->zs_depth++; }",
+            "fbt:zfs:arc_read:return /self->zs_depth > 0/ { self->zs_depth--; }",
+            "fbt:zfs:zio_read:entry /self->zs_depth > 0/ { {missed} = 1; }",
+        ),
+        enter=("fbt:zfs:arc_read:entry",),
+        fire=("fbt:zfs:arc_read:return",),
+        key=("tid, self->zs_depth", "tid, self->zs_depth + 1"),
+        saves={
+            "start": "timestamp",
+            "missed": "0",
+            "prop": "*(uint64_t *)(arg2 + 48)",
+            "flags": "*(uint32_t *)arg7",
+        },
+        fire_if="(({prop} >> 39) & 1) == 0",
+        fields={
+            **_who("linux"),
+            "result": '({missed} ? "miss" : "hit")',
+            "purpose": '(({flags} & 4) ? "prefetch" : "demand")',
+            "contents": f'({_metadata("{prop}")} ? "metadata" : "data")',
+            **WHEN,
+        },
+        cost="medium",
+    )
+
+
+def _metadata(prop: str) -> str:
+    """Whether the block of a pointer with that blk_prop is metadata (spa.h): of a level above 0, or of no file (type
+    19) nor volume (23)."""
+    return f"(({prop} >> 56) & 31) != 0 || ((({prop} >> 48) & 255) != 19 && (({prop} >> 48) & 255) != 23)"
 
 
 # -- threads and processes -------------------------------------------------------------------------------------
@@ -335,31 +415,40 @@ _SUNOS_REASON = (
 _LINUX_REASON = '(curlwpsinfo->pr_state == SRUN ? "preempted" : curlwpsinfo->pr_state == SSLEEP ? "sleeping" : "other")'
 
 
+# td_wmesg is what it sleeps on, td_lockname the lock that it waits for; neither where it was made to leave.
+_BSD_REASON = (
+    "(curthread->td_wmesg != 0 ? stringof(curthread->td_wmesg) : curthread->td_lockname != 0 ? "
+    'stringof(curthread->td_lockname) : "preempted")'
+)
+
+
 def _threads() -> Iterator[Recipe]:
-    for systems, who, reason, thread in (
-        (SUNOS, _who("sunos"), {"leave_reason": _SUNOS_REASON}, ("args[0]->pr_addr", "curlwpsinfo->pr_addr")),
-        (("linux",), _who("linux"), {"leave_reason": _LINUX_REASON}, ("args[0]->pr_addr", "curlwpsinfo->pr_addr")),
+    for systems, name, why, thread in (
+        (SUNOS, "sunos", _SUNOS_REASON, ("args[0]->pr_addr", "curlwpsinfo->pr_addr")),
+        (("linux",), "linux", _LINUX_REASON, ("args[0]->pr_addr", "curlwpsinfo->pr_addr")),
         # FreeBSD's probes have the thread itself.
-        (("freebsd",), _who("freebsd"), {}, ("arg0", "(int64_t)curthread")),
+        (("freebsd",), "freebsd", _BSD_REASON, ("arg0", "(int64_t)curthread")),
     ):
-        os = cast(tuple[OS, ...], systems)
+        os, who, reason = cast(tuple[OS, ...], systems), _who(name), {"leave_reason": why}
         yield Recipe(
             "thread_runs",
             os,
             fire=("sched:::off-cpu",),
             enter=("sched:::on-cpu",),
+            fire_if=BUSY[name],
             fields={**who, **CPU, **reason, "runtime": "(timestamp - {start})", **WHEN},
             cost="high",
         )
+        asleep = "pid != 0" if name != "freebsd" else f"pid != 0 && {BUSY[name]}"
         yield Recipe(
             "off_cpu",
             os,
             fire=("sched:::on-cpu",),
             enter=("sched:::off-cpu",),
-            enter_if="pid != 0",
+            enter_if=asleep,
             saves={"start": "timestamp", **reason},
-            fire_if="pid != 0",
-            fields={**who, **{name: f"{{{name}}}" for name in reason}, **TOOK, **WHEN},
+            fire_if=asleep,
+            fields={**who, "leave_reason": "{leave_reason}", **TOOK, **WHEN},
             cost="high",
         )
         yield Recipe(
@@ -371,6 +460,13 @@ def _threads() -> Iterator[Recipe]:
             fire_if="pid != 0",
             fields={**who, **CPU, **TOOK, **WHEN},
             cost="high",
+        )
+        yield Recipe(
+            "thread_samples",
+            os,
+            fire=("profile:::profile-97",),
+            fire_if=BUSY[name],
+            fields={**who, **CPU, "mode": '(arg0 ? "kernel" : "user")', **WHEN},
         )
     yield Recipe(
         # Two probes instead of seven hundred, which DTrace for Linux takes a minute to attach; they know no name.
@@ -397,12 +493,6 @@ def _threads() -> Iterator[Recipe]:
                 cost="high",
             ),
             Recipe(
-                "thread_samples",
-                systems,
-                fire=("profile:::profile-97",),
-                fields={**who, **CPU, "mode": '(arg0 ? "kernel" : "user")', **WHEN},
-            ),
-            Recipe(
                 "process_starts",
                 systems,
                 fire=("proc:::exec-success",),
@@ -427,12 +517,18 @@ def _threads() -> Iterator[Recipe]:
 
 # -- network ---------------------------------------------------------------------------------------------------
 
-_PEER = {
-    "remote_address": "args[3]->tcps_raddr",
-    "local_port": "args[3]->tcps_lport",
-    "remote_port": "args[3]->tcps_rport",
-    **WHEN,
-}
+
+def _peer(address: str = "args[3]->tcps_raddr") -> dict[str, str]:
+    return {
+        "remote_address": address,
+        "local_port": "args[3]->tcps_lport",
+        "remote_port": "args[3]->tcps_rport",
+        **WHEN,
+    }
+
+
+_MAPPED = '(substr(args[3]->tcps_raddr, 0, 7) == "::ffff:" ? substr(args[3]->tcps_raddr, 7) : args[3]->tcps_raddr)'
+"""Solaris and illumos print every address as one of IPv6."""
 _DIRECTION = {"direction": '(probename == "send" ? "sent" : "received")'}
 
 
@@ -445,32 +541,42 @@ def _mib(metric: str, out: tuple[str, ...], in_: tuple[str, ...] = ()) -> Recipe
 
 
 def _network() -> Iterator[Recipe]:
-    yield Recipe("tcp_accepts", TCP, fire=("tcp:::accept-established",), fields=_PEER)
-    yield Recipe("tcp_connects", TCP, fire=("tcp:::connect-established",), fields=_PEER)
-    yield Recipe(
-        "tcp_segments",
-        TCP,
-        fire=("tcp:::send", "tcp:::receive"),
-        fields={**_DIRECTION, **_PEER, "size": "args[2]->ip_plength"},
-        cost="medium",
-    )
-    yield Recipe(
-        # -1 on FreeBSD where there is no connection.
-        "tcp_retransmits",
-        TCP,
-        fire=("tcp:::send",),
-        fire_if="args[3]->tcps_retransmit > 0",
-        fields=_PEER,
-        cost="medium",
-    )
-    yield Recipe(
-        "tcp_bytes",
-        TCP,
-        fire=("tcp:::send", "tcp:::receive"),
-        fields={**_DIRECTION, **_PEER},
-        value="(args[2]->ip_plength - args[4]->tcp_offset)",
-        cost="medium",
-    )
+    plain = "args[4]->tcp_offset"
+    # FreeBSD's tcp_offset is that of the header's words shifted the wrong way: the header's own byte.
+    raw = "((*((uint8_t *)args[4]->tcp_hdr + 12) & 0xf0) >> 2)"
+    for systems, peer, header in (
+        (("solaris11", "illumos"), _peer(_MAPPED), plain),
+        (("linux",), _peer(), plain),
+        (("freebsd",), _peer(), raw),
+    ):
+        os = cast(tuple[OS, ...], systems)
+        yield Recipe("tcp_accepts", os, fire=("tcp:::accept-established",), fields=peer)
+        yield Recipe("tcp_connects", os, fire=("tcp:::connect-established",), fields=peer)
+        yield Recipe(
+            "tcp_segments",
+            os,
+            fire=("tcp:::send", "tcp:::receive"),
+            fields={**_DIRECTION, **peer, "size": "args[2]->ip_plength"},
+            cost="medium",
+        )
+        yield Recipe(
+            # -1 on FreeBSD where there is no connection.
+            "tcp_retransmits",
+            os,
+            fire=("tcp:::send",),
+            fire_if="args[3]->tcps_retransmit > 0",
+            fields=peer,
+            cost="medium",
+        )
+        yield Recipe(
+            "tcp_bytes",
+            os,
+            fire=("tcp:::send", "tcp:::receive"),
+            fire_if=f"args[2]->ip_plength > {header}",
+            fields={**_DIRECTION, **peer},
+            value=f"(args[2]->ip_plength - {header})",
+            cost="medium",
+        )
     yield Recipe(
         "nic_bytes",
         TCP,
@@ -490,22 +596,43 @@ def _network() -> Iterator[Recipe]:
 # -- mail ------------------------------------------------------------------------------------------------------
 
 
+def _said(address: str, n: int) -> str:
+    """The `n` characters at an address of the process: of as many as it is asked for copyinstr() gives one less under
+    Linux, and all of them elsewhere."""
+    return f"substr(copyinstr({address}, {n + 1}), 0, {n})"
+
+
 def _mail(systems: tuple[OS, ...], who: Mapping[str, str]) -> Iterator[Recipe]:
     who = {name: code for name, code in who.items() if name != "execname"}
-    for metric, daemon, enter_if, match, fields in (
+    # What no command is so long as is none of IMAP's, and may be somebody's mail.
+    word = '(strlen({word}) > 16 ? "other" : {word})'
+    of_uid = '({word} == "UID" || {word} == "uid")'
+    # The last lines of what is written.
+    tail = "copyinstr(arg1 + (arg2 > 200 ? arg2 - 200 : 0), (arg2 > 200 ? 200 : arg2) + 1)"
+    for metric, daemon, enter_if, saves, match, fields in (
         (
+            # From the command to the first answer that does not ask the client to go on with it.
             "imap_commands",
             "imapd",
-            "",
-            "",
-            {"command": 'strtok(substr({line}, index({line}, " ") + 1), " \\r\\n")'},
+            " && (int64_t)arg1 > 4 && {start} == 0",
+            {
+                # In two steps: a string of the process's may be in one call only, under Linux.
+                "line": 'strjoin(copyinstr(self->zs_buf, arg1), " -")',
+                "word": 'strtok(substr({line}, index({line}, " ") + 1), " \\r\\n")',
+                "second": 'strtok(NULL, " \\r\\n")',
+                "command": f'({of_uid} ? strjoin("UID ", {{second}}) : {word})',
+            },
+            f'{_said("arg1", 2)} != "+ "',
+            {"command": "{command}"},
         ),
         (
+            # From DATA, which clients send behind all recipients in one packet, to the first reply after that of DATA.
             "lmtp_deliveries",
             "lmtpd",
-            ' && substr(copyinstr(self->zs_buf, 4), 0, 4) == "DATA"',
-            ' && copyinstr(arg1, 3) != "354"',
-            {"reply": "copyinstr(arg1, 3)"},
+            f' && (int64_t)arg1 >= 6 && {_said("self->zs_buf + arg1 - 6", 4)} == "DATA"',
+            {},
+            f'strstr(strjoin("\\n", {tail}), "\\n354") == NULL',
+            {"reply": _said("arg1", 3)},
         ),
     ):
         # The daemons of Cyrus talk to their client over descriptors 0 and 1.
@@ -514,10 +641,10 @@ def _mail(systems: tuple[OS, ...], who: Mapping[str, str]) -> Iterator[Recipe]:
             systems,
             first=(f'syscall::read:entry /execname == "{daemon}"/ {{ self->zs_buf = arg0 == 0 ? arg1 : 0; }}',),
             enter=("syscall::read:return",),
-            enter_if=f"self->zs_buf && (int64_t)arg1 > 4{enter_if}",
-            saves={"start": "timestamp", "line": "copyinstr(self->zs_buf, arg1)"},
+            enter_if=f"self->zs_buf{enter_if}",
+            saves={"start": "timestamp", **saves},
             fire=("syscall::write:entry",),
-            match=f'execname == "{daemon}" && arg0 == 1 && {{start}}{match}',
+            match=f'execname == "{daemon}" && arg0 == 1 && {{start}} && {match}',
             fields={**who, **fields, **TOOK, **WHEN},
             cost="medium",
         )
@@ -529,13 +656,15 @@ def _mail(systems: tuple[OS, ...], who: Mapping[str, str]) -> Iterator[Recipe]:
         fields={**who, **CPU, **WHEN},
     )
     sockaddr = "((unsigned char *)copyin(arg1, 4))"
+    # The family is its first two bytes, on FreeBSD the second: 1 is a socket of this host, which has no port.
+    family = f"{sockaddr}[1]" if "freebsd" in systems else f"({sockaddr}[0] + {sockaddr}[1])"
     yield Recipe(
         "nginx_connects",
         systems,
         fire=("syscall::connect:return",),
         enter=("syscall::connect:entry",),
         enter_if='execname == "nginx"',
-        saves={"start": "timestamp", "port": f"({sockaddr}[2] * 256 + {sockaddr}[3])"},
+        saves={"start": "timestamp", "port": f"({family} == 1 ? 0 : {sockaddr}[2] * 256 + {sockaddr}[3])"},
         match="{start}",
         fields={**who, "remote_port": "{port}", **TOOK, **WHEN},
     )
@@ -544,7 +673,7 @@ def _mail(systems: tuple[OS, ...], who: Mapping[str, str]) -> Iterator[Recipe]:
 RECIPES: list[Recipe] = [
     *_disk(SUNOS, _who("sunos"), _BUF, "args[0]->b_bcount"),
     *_disk(("linux",), _who("linux"), _BUF, "args[0]->b_bcount"),
-    *_disk(("freebsd",), _who("freebsd"), _BIO, "args[0]->bio_bcount", "arg0 != 0"),
+    *_disk(("freebsd",), _who("freebsd"), _BIO, "args[0]->bio_bcount", _BIO_OF_A_DISK),
     *_files(),
     *_zfs(),
     *_threads(),

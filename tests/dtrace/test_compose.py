@@ -18,7 +18,7 @@ from collectors.dtrace import compose
 from collectors.dtrace.recipes import RECIPES, Recipe
 from collectors.links import shell
 from frames.metrics import METRICS, question
-from frames.questions import All, Any, Is, Not, Predicate, Question, comparisons
+from frames.questions import MAX_DEPTH, All, Any, Is, Not, Predicate, Question, comparisons
 from frames.schemas import bounds
 from tests.dtrace import real
 
@@ -41,7 +41,7 @@ def decompositions(recipe: Recipe) -> Iterator[tuple[str, ...]]:
 
 
 def predicates(recipe: Recipe) -> list[Predicate | None]:
-    """None, and one that uses every field that the recipe has in every shape."""
+    """None, one that uses every field that the recipe has in every shape, and one as deep as may be."""
     fields = [f for f in METRICS[recipe.metric].fields if f.name in recipe.fields]
     parts: list[Predicate] = []
     for f in fields:
@@ -50,7 +50,12 @@ def predicates(recipe: Recipe) -> list[Predicate | None]:
         else:
             value = 7 if f.type == "int" else 'a "b" \\'
             parts.append(Any((Is(f.name, "=", value), Is(f.name, "!=", value))))
-    return [None, All(tuple(parts))]
+    deep: Predicate = parts[0]
+    for depth in range(2, MAX_DEPTH + 1 - (1 if isinstance(parts[0], Any) else 0)):
+        more = parts[depth % len(parts)]
+        leaf = more.parts[0] if isinstance(more, Any) else more
+        deep = Not(deep) if depth % 3 == 0 else (All if depth % 2 else Any)((deep, leaf))
+    return [None, All(tuple(parts)), deep]
 
 
 def well_formed(program: str, q: Question, recipe: Recipe) -> None:
@@ -78,7 +83,9 @@ def well_formed(program: str, q: Question, recipe: Recipe) -> None:
     kept = {name for name, value in saved if value != "0"}
     cleared = {name for name, value in saved if value == "0"}
     assert kept == cleared
-    assert bool(kept) <= bool(recipe.enter)
+    assert bool(kept) <= bool(recipe.enter or recipe.first)
+    # As long as a predicate may be: what runs is a fraction of what a kernel takes, and of a command line.
+    assert len(program) < 32_000
     (aggregation,) = re.findall(r"@q(?:\[(.*?)\])? = (\w+)\(", bare)
     keys = sum(2 if f.type == "string" else 1 for f in q.discrete)
     assert len([k for k in aggregation[0].split(", ") if k]) == keys
@@ -308,7 +315,7 @@ def together(recipes: list[Recipe], os: OS) -> tuple[str, int]:
 FOREIGN = (
     (r"stringof\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)", "execname"),
     (r"args\[\d\]->(?:dev_statname|fi_fs|tcps_raddr|if_name)\b", "execname"),
-    (r"args\[\d\](?:->\w+)+|curthread(?:->\w+)+|\(\(arc_buf_hdr_t \*\)arg0\)->\w+", "arg1"),
+    (r"args\[\d\](?:->\w+)+|curthread(?:->\w+)+|\(\(arc_buf(?:_hdr)?_t \*\)arg0\)->[\w.]+", "arg1"),
     (r"\bzonename\b", "execname"),
     (r"curlwpsinfo->\w+", "arg1"),
     (r"\bSOBJ_\w+", "1"),
@@ -334,6 +341,7 @@ def stood_in(recipe: Recipe) -> Recipe:
     keys = (recipe.key,) if isinstance(recipe.key, str) else recipe.key
     return dataclasses.replace(
         recipe,
+        first=tuple(re.sub(r"^fbt:\S+:(entry|return)", r"syscall::write:\1", clause) for clause in recipe.first),
         fire=probes(recipe.fire),
         enter=probes(recipe.enter),
         fields={name: code(text) for name, text in recipe.fields.items()},

@@ -35,7 +35,7 @@ def ended(door: Door, run: Run, now: float) -> str:
         ("zfs_io/by=latency", {"allowed": (), "lacking": "there is no dtrace on ms2"}, "^there is no dtrace on ms2$"),
         ("rm -rf /", {"allowed": ("*",)}, "no metric or script 'rm -rf '"),
         ("disk_io/by=colour", {}, "no field 'colour'"),
-        ("arc_access", {"os": "linux", "allowed": ("*",)}, "no way is known to ask for ARC accesses on linux"),
+        ("zil_commits/by=dataset", {"os": "linux", "allowed": ("*",)}, "ZIL commits has no field dataset on linux"),
         ("disk_io", {"probes": ["syscall:::entry"]}, "the host has no probe io:::start, io:::done"),
         ("oncpu_kernel", {"probes": []}, "the host has no probe profile:::profile-97"),
         ("disk_io", {"duration": 901}, "at most 900 s"),
