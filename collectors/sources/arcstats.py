@@ -1,7 +1,8 @@
 """arcstats: what the ZFS cache holds and serves, from the kernel's own counters.
 
 Formats: kstat(1M) with -p, without, and with -j (illumos: kstat.c); OpenZFS /proc/spl/kstat/zfs/arcstats
-(spl-kstat.c); FreeBSD's sysctl kstat.zfs.misc. A parser reads each of them, whatever variant it was made for.
+(spl-kstat.c); FreeBSD's sysctl kstat.zfs.misc. A parser reads each of them, whatever variant it was made for, and in
+saved texts parts of them and arcstat, by its headings.
 The statistics' names are those of arc.c, which differ little between systems (`NAMES`, `SUMS`).
 """
 
@@ -42,15 +43,16 @@ RATIOS = {
 }
 """Hit ratios: prefix of the rates that make them."""
 
+STATISTICS = frozenset([*GAUGES, *RATES, *(n for names in NAMES.values() for n in names)])
 UNSET = 2**64 - 1
 FRACTION = 2**32
 """OpenZFS 2.2 on: meta, pd and pm are fractions of 2**32."""
 
 NUMBER = r"(-?[0-9]{1,20})(?:[.,]([0-9]{1,12}))?"
-KSTAT_P = re.compile(rf"^zfs:0:arcstats:(\w+)[ \t:]+{NUMBER}[ \t]*$", re.M)
+KSTAT_P = re.compile(rf"^[ \t]*zfs:0:arcstats:(\w+)[ \t:]+{NUMBER}[ \t]*$", re.M)
 KSTAT = re.compile(rf"^[ \t]+(\w+)[ \t]+{NUMBER}[ \t]*$", re.M)
-PROCFS = re.compile(r"^(\w+) +[0-8] +(-?[0-9]{1,20})()[ \t]*$", re.M)
-SYSCTL = re.compile(r"^kstat\.zfs\.misc\.arcstats\.(\w+)(?:: | ?= ?)(-?[0-9]{1,20})()$", re.M)
+PROCFS = re.compile(r"^[ \t]*(\w+) +[0-8] +(-?[0-9]{1,20})()[ \t]*$", re.M)
+SYSCTL = re.compile(r"^[ \t]*kstat\.zfs\.misc\.arcstats\.(\w+)(?:: | ?= ?)(-?[0-9]{1,20})()$", re.M)
 FORMS = (KSTAT_P, PROCFS, SYSCTL, KSTAT)
 ASIDE = re.compile(
     r"zfs:0:arcstats:class[ \t:]+misc\s*$|module:\s+zfs\s|name:\s+arcstats\s|\s+class\s+misc\s*$"
@@ -63,6 +65,45 @@ NAMED = re.compile(r"(?:zfs:0:arcstats:|[ \t]+|kstat\.zfs\.misc\.arcstats\.|(?=\
 """A statistic's name: what is wrong in such a line is its value."""
 OTHER = re.compile(r"module:\s+\S|name:\s+\S")
 SNAPTIME = re.compile(r"^[0-9]+ [0-9]+ 0x[0-9a-f]+ [0-9]+ [0-9]+ [0-9]+ ([0-9]{1,20})\s*$")
+AMBIGUOUS = frozenset(["hits", "misses", "deleted", "size"])
+"""Statistics that other kstats have as well."""
+PRINTED: dict[str, tuple[str, float]] = {
+    "arcsz": ("size", 1024),
+    "size": ("size", 1024),
+    "c": ("c", 1024),
+    "hits": ("hits", 1000),
+    "miss": ("misses", 1000),
+    "mru": ("mru_hits", 1000),
+    "mfu": ("mfu_hits", 1000),
+    "mrug": ("mru_ghost_hits", 1000),
+    "mfug": ("mfu_ghost_hits", 1000),
+    "eskip": ("evict_skip", 1000),
+    "l2hits": ("l2_hits", 1000),
+    "l2miss": ("l2_misses", 1000),
+    "l2size": ("l2_size", 1024),
+    "l2asize": ("l2_asize", 1024),
+    "l2bytes": ("l2_read_bytes", 1024),
+    "l2wbytes": ("l2_write_bytes", 1024),
+    "hit%": ("hit_ratio", 0),
+    **{
+        f"{short}{what}": (f"{long}_{column}", scale)
+        for short, long in {
+            "dd": "demand_data",
+            "dm": "demand_metadata",
+            "pd": "prefetch_data",
+            "pm": "prefetch_metadata",
+        }.items()
+        for what, column, scale in (
+            ("hit", "hits", 1000),
+            ("ioh", "iohits", 1000),
+            ("mis", "misses", 1000),
+            ("h%", "hit_ratio", 0),
+        )
+    },
+}
+"""arcstat's headings: column, and what a K is there; 0 for percentages."""
+READS = ("ddread", "dmread", "pdread", "pmread")
+PRETTY = re.compile(r"([0-9]{1,20}(?:[.,][0-9]{1,9})?)([KMGTPE]?)$")
 Found = list[tuple[str, str, str]]
 """(name, integer part, fraction) of each statistic."""
 
@@ -80,6 +121,56 @@ class Arcstats(Reports):
         self._rates = Rates()
         self._reports = 0
         self._size: tuple[str, float, float] = ("", nan, nan)
+        self._headings: list[str] = []
+
+    def feed(self, line: str, at: float) -> list[Batch]:
+        if self.ctx.saved:
+            words = line.split()
+            if "read" in words and {"c", "arcsz", "miss%", "hit%", "ddh%"} & set(words):
+                self.line_no += 1
+                self._headings = words
+                return []
+            if self._headings and len(words) == len(self._headings) and not words[-1].isalpha():
+                self.line_no += 1
+                return self._printed(line, words)
+        return super().feed(line, at)
+
+    def _printed(self, line: str, words: list[str]) -> list[Batch]:
+        """A line of arcstat: the rates of an interval, but the first's."""
+        self._first = self.line_no
+        row = dict.fromkeys(ARCSTATS.names[2:], nan)
+        read = misses = nan
+        idle = set()  # a ratio of nothing is printed as 0
+        for heading, word in zip(self._headings, words, strict=True):
+            column, scale = PRINTED.get(heading, ("", 0))
+            if not column and heading not in ("read", "miss%", *READS):
+                continue
+            match = PRETTY.match(word)
+            if not match:
+                raise self.bad(0, line, f"arcstat: no number under {heading}", line.find(word) + 1)
+            value = float(match[1].replace(",", ".")) * (scale or 1000) ** " KMGTPE".index(match[2] or " ")
+            if heading in ("read", *READS):
+                read = value if heading == "read" else read
+                if not value:
+                    idle.add(PRINTED["hit%" if heading == "read" else f"{heading[:-4]}h%"][0])
+            elif heading == "miss%":
+                misses = value / 100
+            else:
+                row[column] = value if scale else value / 100
+        if row["hits"] != row["hits"]:
+            row["hits"] = read - row["misses"]
+        if read > 0 and row["misses"] == row["misses"]:
+            row["hit_ratio"] = 1 - row["misses"] / read
+        elif row["hit_ratio"] != row["hit_ratio"]:
+            row["hit_ratio"] = 1 - misses
+        row.update(dict.fromkeys(idle, nan))
+        stamp = float(words[0]) if words[0].isdecimal() and len(words[0]) == 10 else None
+        batches = [Batch("arcstats", {c: [v] for c, v in row.items()}, stamp)]
+        self._reports += 1
+        if self._reports == 1:
+            return self.since_boot(batches)
+        self._shown = True
+        return batches
 
     def report(self, lines: list[str], stamp: float | None) -> list[Batch]:
         first = lines[0]
@@ -90,7 +181,8 @@ class Arcstats(Reports):
         else:
             found = self._text(lines)
         values = {name: int(number) for name, number, _ in found}
-        if "size" not in values or "hits" not in values:
+        whole = "size" in values and "hits" in values
+        if not (whole or (self.ctx.saved and self._of_the_arc(lines, values))):
             raise self.bad(0, first, "no size or hits: not a whole report of arcstats", 1)
         self._reports += 1
         kind, moment = self._time(first, found, stamp)
@@ -104,6 +196,12 @@ class Arcstats(Reports):
         row = {**columns, **derived, **rates}
         events = self._rates.events("arcstats", lambda _: "the ARC", stamp, uptime=kind == "snaptime")
         return [*events, Batch("arcstats", {c: [v] for c, v in row.items()}, stamp)]
+
+    @staticmethod
+    def _of_the_arc(lines: list[str], values: dict[str, int]) -> bool:
+        """Whether a part of a report, which somebody cut out, is of the ARC."""
+        known = values.keys() & STATISTICS
+        return bool(known - AMBIGUOUS or (known and "arcstats" in lines[0]))
 
     def _text(self, lines: list[str]) -> Found:
         """The statistics of a report in one of `FORMS`. Raises ParseError for a line that none explains."""
