@@ -56,6 +56,7 @@ _ELISION = re.compile(r" *\[?\.\.\.\]? *")
 _DUMP_HEAD = re.compile(r" {5,}( {2}[0-9a-f]){16} {2}0123456789abcdef")
 _DUMP_ROW = re.compile(r" {5} *([0-9a-f]+):((?: [0-9a-f]{2}){1,16}) {2,50}.{1,16}")
 _TAIL = re.compile(r"-?\d{1,20}$")
+_FIRST = re.compile(r"(-?\d{1,16})(?=  |$)|[^ ]")
 _BARE = re.compile(r" +(-?\d{1,20}) *")
 _NOISE = re.compile(
     r"\S*\^C|(?:\[[^\]]{1,80}\]|[A-Za-z][\w.@:~/-]{0,80}(?: [\w.~/-]{1,40})?)?[#$%](?: .*)?|> .*|.*[})\]] *['\"]"
@@ -64,7 +65,9 @@ _NOISE = re.compile(
 )
 """Of a session or a page around an output, never a key: an interrupt, a prompt and what was typed, a fence, a probe
 that fired."""
-_SESSION = re.compile(r"dtrace: |\^C| *value {1,64}-+ Dist| *(?:CPU +ID +)FUNCTION:NAME")
+_SESSION = re.compile(r"dtrace: |\^C| *(?:value|key) {1,64}-+ Dist| *(?:CPU +ID +)FUNCTION:NAME| *(?:key +)?min \.-")
+_TYPED = re.compile(r" +(?:dtrace: |\^C|(?:[#$] |sudo )+dtrace )")
+"""What stands at the margin of a session."""
 _PROSE = re.compile(r"[a-z]+(?: [\w(),.'-]+){2,}:?")
 _NEWLINES = 8
 """Lines that a string key may span."""
@@ -371,7 +374,7 @@ class _Reader:
                 found = 0, texts  # that a format of the script's own has padded
         elif found is None and (_FRAME.fullmatch(head) or (_indent(head) == 1 and not _full(self.lines[self.at]))):
             found = (0, [head.strip()]) if _FRAME.fullmatch(head) else weigh(" " + head, trimmed=True)
-        own = found[1] if found else None
+        own = found[1] if found else _at_margin(head)
         if own is None or (head and not head.strip() and len(head) % STRING):
             joined = self._with_newlines(head)
             if joined is None:
@@ -462,6 +465,9 @@ class _Reader:
         """Keys printed on the line(s) before line `end`, where a stack or a histogram begins; [] if none are."""
         if not self.above or self.above[-1].kind != "line" or self.above[-1].end != end:
             return []
+        if got := _at_margin(self.above[-1].text, trimmed=True):
+            self.above.pop()
+            return got
         for n in range(1, min(_NEWLINES, len(self.above)) + 1):
             items = self.above[-n:]
             if items[0].kind == "noise" or (n > 1 and items[0].end != items[1].at):
@@ -472,7 +478,8 @@ class _Reader:
                 sure = n == 1 and (_whole(line) or split(line) is not None)
                 if got and (sure or any("\n" in k for k in got[1])):
                     del self.above[-n:]
-                    return got[1] if not any(k.endswith(" =") for k in got[1]) else [line.strip()]
+                    heading = any(k.endswith(" =") for k in got[1]) or (got[0] > 4 and not line.endswith(" "))
+                    return unshifted(line.strip()) if heading else got[1]
         return unshifted(self.above.pop().text.strip())
 
     def _discard(self, items: list[_Item] | None = None) -> None:
@@ -572,22 +579,36 @@ def _indent(line: str) -> int:
 
 
 def _untabbed(lines: list[str]) -> list[str]:
-    """`lines` without the tabs by which somebody indented a whole session, as its own lines show."""
-    for line in lines:
-        if line.startswith("\t") and _SESSION.match(line.lstrip("\t")):
-            return [line.lstrip("\t") for line in lines]
+    """`lines` without the tabs by which somebody indented them all, or a whole session, as its own lines show."""
+    tabbed = [line.lstrip("\t") for line in lines if line.startswith("\t")]
+    if len(tabbed) == sum(bool(line.strip()) for line in lines) or any(map(_SESSION.match, tabbed)):
+        return [line.lstrip("\t") for line in lines]
     return lines
 
 
 def _unindented(lines: list[str]) -> list[str]:
-    """`lines` without the blanks by which somebody indented them all, as its histograms or stacks show."""
+    """`lines` with what lies between two at the margin where dtrace prints it, if somebody indented it or cut
+    blanks off, as its histograms, stacks, or the session around them show."""
+    out: list[str] = []
+    at = 0
+    for n in range(len(lines) + 1):
+        if n == len(lines) or (lines[n] and lines[n][0] != " "):
+            out += _moved(lines[at:n])
+            out += lines[n : n + 1]
+            at = n + 1
+    return out
+
+
+def _moved(lines: list[str]) -> list[str]:
     least = min((_indent(line) for line in lines if line.strip()), default=0)
-    if not least:
-        return lines
     places = {line.index("value") - 11 for line in lines if blocks.HEADER.fullmatch(line)}
     places |= {m.end() - _INDENT for line in lines if (m := _INDENTED_FRAME.match(line))}
+    places |= {_indent(line) for line in lines if _TYPED.match(line)}
     by = min(places, default=0)
-    return [line[by:] for line in lines] if 0 < by <= least else lines
+    if 0 < by <= least:
+        return [line[by:] for line in lines]
+    by = max(places, default=0)
+    return [" " * -by + line if line.strip() else line for line in lines] if by < 0 else lines
 
 
 def _number(line: str) -> tuple[str, int] | None:
@@ -622,6 +643,15 @@ def _is_noise(line: str) -> bool:
 def _is_probe(line: str, number: bool) -> bool:
     """Whether `line` is a row of a probe that fired: CPU, ID, FUNCTION:NAME and what it traced."""
     return bool(_PROBE.match(line) or _FLOW.match(line) or (not number and _INDENTED_PROBE.match(line)))
+
+
+def _at_margin(text: str, *, trimmed: bool = False) -> list[str] | None:
+    """Keys of a line whose first column has lost the blanks before it; `trimmed`: of an integer, and others after."""
+    m = _FIRST.match(text)
+    if not m or (trimmed and not m[1]):
+        return None
+    found = weigh(" " * (2 if not m[1] else (9 if len(m[1]) < 9 else 17) - len(m[1])) + text, trimmed=trimmed)
+    return found[1] if found and found[0] < 2 else None
 
 
 def _full(line: str) -> bool:

@@ -220,6 +220,43 @@ def test_a_run_that_is_stopped_while_its_probes_are_listed_ends(box: tuple[FakeE
     assert len(engine.link.started) == 2
 
 
+def test_where_a_compiler_knows_other_types_the_next_way_is_tried(tmp_path: Path) -> None:
+    """illumos before the end of 2014: another header of the ARC's. Its compiler repeats the program in its words."""
+    requests = Requests(tmp_path)
+    engine, asker = FakeEngine("illumos", ["*"]), Asker(requests)
+    id_ = ask(requests, "arc_access/by=contents")
+    asker(engine, 0.0)
+    said = "{}: in action list: b_l1hdr is not a member of struct arc_buf_hdr"
+    refused: list[str] = []
+    for start in (0, 1):
+        command, sink = engine.link.started[start]
+        refused.append(command)
+        lines = command.removesuffix("'").splitlines()
+        sink.errors(1.0, [f"dtrace: invalid probe specifier {lines[0]}", *lines[1:-1], said.format(lines[-1])])
+        sink.closed(1, "")
+    assert "b_type == 2" in refused[0]
+    assert "b_type == 1" in refused[1]
+    assert len(engine.link.started) == 2, "there is no third"
+    assert not asker.door.runs
+    assert state(requests, id_).why == (
+        "box: dtrace ended with status 1: in action list: b_l1hdr is not a member of struct arc_buf_hdr"
+    )
+    assert sum("D question" in text for text in engine.said) == 1
+
+
+def test_nobody_is_asked_in_another_way_who_stopped_the_first(tmp_path: Path) -> None:
+    requests = Requests(tmp_path)
+    engine, asker = FakeEngine("illumos", ["*"]), Asker(requests)
+    id_ = ask(requests, "arc_access/by=contents")
+    asker(engine, 0.0)
+    requests.ask("dtrace_stop", {"request": id_}, "bert")
+    asker(engine, 0.0)
+    engine.link.started[0][1].errors(1.0, ["dtrace: failed to compile"])
+    engine.link.started[0][1].closed(1, "")
+    assert len(engine.link.started) == 1
+    assert state(requests, id_).why == "box: stopped by bert"
+
+
 def test_a_host_where_no_way_fits_says_so(box: tuple[FakeEngine, Asker, Requests]) -> None:
     engine, asker, requests = box
     id_ = ask(requests, "tcp_accepts")

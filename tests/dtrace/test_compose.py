@@ -144,6 +144,39 @@ def test_the_hosts_own_probes_decide() -> None:
     assert compose.recipe(question("fs_ops/by=operation"), "illumos").fire[0] == "fsinfo:::open"
 
 
+def test_what_is_not_to_be_counted_is_not() -> None:
+    """Of facts of the systems' sources that no compiler here can tell."""
+
+    def asked(text: str, os: OS) -> str:
+        return compose.program(question(text), os)
+
+    # Each fires twice, and again for each of GEOM's providers, whose devstat has the unit -1.
+    assert "io:::done /arg0 != 0 && args[1]->unit_number >= 0/" in asked("disk_io/by=device", "freebsd")
+    # The tcp_offset of FreeBSD's tcp.d is none.
+    assert "tcp_offset" not in asked("tcp_bytes", "freebsd")
+    assert "tcp_offset" in asked("tcp_bytes", "illumos")
+    # An idle CPU's thread is on it, too.
+    for os, busy in (
+        ("solaris10", "curthread->t_pri != -1"),
+        ("freebsd", "(curthread->td_flags & 0x20) == 0"),
+        ("linux", "pid != 0"),
+    ):
+        for text in ("thread_runs/by=runtime", "thread_samples"):
+            assert busy in asked(text, os)  # type: ignore[arg-type]
+    # A buffer of the ARC's says what it holds in another way in each of these.
+    how = {os: asked("arc_access/by=contents,purpose", os) for os in SYSTEMS}
+    assert "b_type == 1" in how["solaris10"]
+    assert "h_flags & 1" in how["solaris11"]
+    assert "b_type == 2" in how["illumos"]
+    assert "b_type == 2" in how["freebsd"]
+    assert "blk_prop" not in how["linux"]
+    assert "fbt:zfs:arc_read:entry" in how["linux"]
+    assert [r.fields["contents"].count("b_type == 1") for r in compose.ways(question("arc_access"), "illumos")] == [
+        0,
+        1,
+    ]
+
+
 def test_a_fixed_system_call_is_the_only_one_probed() -> None:
     one = compose.program(question("syscalls/by=latency/where=and(zone=a,syscall=fdsync)"), "illumos")
     assert "syscall::fdsync:entry /pid != $pid/" in one

@@ -148,6 +148,70 @@ def test_starts_and_ends_of_processes_are_counted(link: Link, tmp_path: Path) ->
     exits.stop()
 
 
+DAEMON = """
+import ctypes, os
+ctypes.CDLL(None).prctl(15, {name!r})
+while got := os.read(0, 65536):
+    last = got.split(b"\\r\\n")[-2].split()[:3]
+    os.write(1, {answers!r}.get(last[min(1, len(last) - 1)], {other!r}))
+"""
+
+
+def spoken(name: bytes, answers: dict[bytes, bytes], other: bytes) -> subprocess.Popen[bytes]:
+    """A process of that name that answers what is written to it by its second word, or its only one."""
+    code = DAEMON.format(name=name, answers=answers, other=other)
+    return subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def say(daemon: subprocess.Popen[bytes], *packets: bytes) -> None:
+    """Each is answered before the next is sent."""
+    assert daemon.stdin
+    assert daemon.stdout
+    for packet in packets:
+        daemon.stdin.write(packet)
+        daemon.stdin.flush()
+        os.read(daemon.stdout.fileno(), 65536)
+
+
+def test_imap_commands_are_told_by_name_and_no_mail_is(link: Link) -> None:
+    with spoken(b"imapd", {b"APPEND": b"+ go ahead\r\n", b"IDLE": b"+ idling\r\n"}, b"a OK\r\n") as imapd:
+        say(imapd, b"a0 NOOP\r\n")  # it reads what comes behind the probes
+        asked = Asked(link, question("imap_commands/by=pid,command,latency"))
+        asked.started()
+        say(imapd, b"a0 NOOP\r\n", b"a1 NOOP\r\n")
+        for n in range(20):
+            say(imapd, b"a2 APPEND INBOX {30}\r\n", b"Subject: nobody's business\r\n\r\n")
+            say(imapd, b"a3 UID FETCH 1:* (FLAGS)\r\n", b"%d uid search all\r\n" % n, b"a4 IDLE\r\n", b"DONE\r\n")
+            say(imapd, b"From a man of whom there is nothing to tell here whatsoever\r\n")
+        pid, found = str(imapd.pid), {}
+        for command in ("APPEND", "UID FETCH", "UID search", "IDLE"):
+            found[command] = 0
+        end = time.monotonic() + 20
+        while sum(found.values()) < 100 and time.monotonic() < end:
+            columns = asked.batches.get(timeout=10).columns
+            for keys, counts in zip(columns["keys"], columns["counts"], strict=True):
+                if keys[:1] == [pid] and keys[1] != "NOOP":
+                    found[keys[1]] = found.get(keys[1], 0) + sum(counts)
+        asked.stop()
+        imapd.kill()
+    assert found == {"APPEND": 20, "UID FETCH": 20, "UID search": 20, "IDLE": 20, "a": 20}
+
+
+def test_lmtp_deliveries_are_told_from_data_on(link: Link) -> None:
+    answers = {b"DATA": b"250 2.1.0 ok\r\n" * 30 + b"354 go ahead\r\n", b"FROM:<>": b"250 2.1.0 ok\r\n"}
+    with spoken(b"lmtpd", answers, b"452 4.2.2 over quota\r\n250 2.1.5 ok\r\n") as lmtpd:
+        say(lmtpd, b"MAIL FROM:<>\r\n")
+        asked = Asked(link, question("lmtp_deliveries/by=pid,reply,latency"))
+        asked.started()
+        for _ in range(15):
+            # As Postfix says it, all at once; and as others do, one by one.
+            say(lmtpd, b"MAIL FROM:<>\r\n" + b"RCPT TO:<a@b.example>\r\n" * 29 + b"DATA\r\n", b"body\r\n.\r\n")
+            say(lmtpd, b"MAIL FROM:<>\r\n", b"DATA\r\n", b"body\r\n.\r\n")
+        assert asked.total([str(lmtpd.pid), "452"], 30) == 30
+        asked.stop()
+        lmtpd.kill()
+
+
 def test_the_standing_source_follows_an_idle_host(link: Link) -> None:
     """An idle CPU fires no tick under Linux: intervals must come all the same, one a second."""
     (variant,) = SOURCE.variants_for("linux")

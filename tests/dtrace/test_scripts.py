@@ -85,13 +85,14 @@ def test_a_real_compiler_takes_them(script: scripts.Script) -> None:
 def test_a_real_compiler_takes_the_others_with_stand_ins() -> None:
     """Of those that this kernel cannot run all but their probes and the kernel's types."""
     rest = [(s, os) for s, os in ALL if s not in LINUX]
-    assert {s.name for s, _ in rest} == {"spa_sync", "oncpu_kernel"}
+    assert {s.name for s, _ in rest} == {"spa_sync", "oncpu_kernel", "offcpu"}
     for script in dict.fromkeys(s for s, _ in rest):
         program = script.program(script.systems[0], limit=30)
         for there, here in (
             ("fbt:zfs:spa_sync:", "syscall::sync:"),
             ("stringof(args[0]->spa_name)", "execname"),
             ("curthread->t_pri", "arg1"),
+            ("curthread->td_flags", "arg1"),
         ):
             program = program.replace(there, here)
         real.compiles(program)

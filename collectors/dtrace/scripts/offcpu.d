@@ -1,6 +1,6 @@
 /*
  * meaning:   off-CPU time by the kernel stack that waits, and by executable
- * systems:   solaris10 solaris11 illumos freebsd linux
+ * systems:   solaris10 solaris11 illumos linux
  * privilege: dtrace_kernel (Solaris, illumos); root elsewhere
  * cost:      high: every switch of a thread
  * keys:      execname stack

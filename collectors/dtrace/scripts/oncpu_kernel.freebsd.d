@@ -8,7 +8,7 @@
  * unit:      1
  */
 profile:::profile-97
-/arg0 && execname != "idle"/
+/arg0 && (curthread->td_flags & 0x20) == 0/
 {
 	@q[strlen(execname), execname, stack()] = count();
 }

@@ -1,0 +1,21 @@
+/*
+ * meaning:   off-CPU time by the kernel stack that waits, and by executable
+ * systems:   freebsd
+ * privilege: root
+ * cost:      high: every switch of a thread
+ * keys:      execname stack
+ * value:     sum
+ * unit:      ns
+ */
+sched:::off-cpu
+/pid != 0 && (curthread->td_flags & 0x20) == 0/
+{
+	self->left = timestamp;
+}
+
+sched:::on-cpu
+/self->left/
+{
+	@q[strlen(execname), execname, stack()] = sum(timestamp - self->left);
+	self->left = 0;
+}
