@@ -9,7 +9,7 @@ from fleet.clock import Clock
 from fleet.files import files
 from fleet.filters import FILTERS
 from fleet.formats import dtrace as dtrace_
-from fleet.formats import freebsd, kstat, solaris11, stat, zpool, zsend
+from fleet.formats import freebsd, imapsync, kstat, solaris11, stat, zpool, zsend
 from fleet.formats.tool import Make, Tool, UsageError, once
 from fleet.live import Live
 from fleet.shell import IO, Command, Exit, Shell
@@ -25,6 +25,7 @@ _SUNOS: dict[str, Make] = {
     "zonename": lambda live, args: once(lambda t: "global\n"), "pagesize": lambda live, args: once(lambda t: "4096\n"),
 }  # fmt: skip
 _LINUX: dict[str, Make] = {
+    "perl": imapsync.perl,
     "nproc": lambda live, args: once(lambda t: f"{live.host.ncpu}\n"),
     "getconf": lambda live, args: once(lambda t: f"{live.host.ncpu if 'NPROC' in ' '.join(args) else 4096}\n"),
 }

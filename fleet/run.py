@@ -11,7 +11,6 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -111,8 +110,8 @@ class Fleet:
                 self.stop()
                 raise FleetError(f"a fleet process ended with {child.poll()} before its ports were open")
             self.ports.update(json.loads(line))
-        plans = planned(scenario(self.scenario, self.start_time, site, self.offset))
-        write_files(self.folder, site, self.ports, made, self.weak, self.sources, self.options, plans)
+        what = scenario(self.scenario, self.start_time, site, self.offset)
+        write_files(self.folder, site, self.ports, made, self.weak, self.sources, self.options, what)
         return self
 
     def stop(self) -> None:
@@ -178,7 +177,7 @@ def write_files(
     folder: Path, site: Site, ports: dict[str, int], made: dict[str, Keys], weak: tuple[str, ...],
     sources: tuple[str, ...],
     options: dict[str, Any],
-    plans: Mapping[tuple[str, str], tuple[datetime, datetime]],
+    what: Scenario,
 ) -> None:  # fmt: skip
     """known_hosts and hosts.toml of a fleet whose ports are known."""
     known = []
@@ -200,12 +199,16 @@ def write_files(
     ]
     for host in site.hosts:
         lines += ["", f"[hosts.{host.name}]", f"port = {ports[host.name]}", f"model = {_toml(host.model)}"]
-        if host.openzfs and sources == SOURCES:
-            lines.append(f"sources = {_toml((*sources, *HISTOGRAMS))}")
+        more = HISTOGRAMS if host.openzfs else ()
+        if any(m.host == host.name for m in what.mailboxes):
+            more = (*more, "imapsync")
+        if more and sources == SOURCES:
+            lines.append(f"sources = {_toml((*sources, *more))}")
         if not host.openzfs:
             lines.append('dtrace = ["*"]')
         if host.name in weak:
             lines.append("allow_weak = true")
+    plans = planned(what)
     for p in site.pairs:
         lines += [
             "", "[[pairs]]", f"name = {_toml(p.name)}", f"source = {_toml(p.source)}", f"target = {_toml(p.target)}",

@@ -8,7 +8,7 @@ import numpy as np
 
 from fleet import noise
 from fleet.noise import Floats
-from fleet.site import GIB, MIB, Site
+from fleet.site import GIB, KIB, MIB, Site
 
 SCENARIOS = ("quiet", "migration", "incident", "night", "estate")
 """estate: quiet, with a Solaris 11 and a FreeBSD host beside the others.
@@ -90,6 +90,40 @@ class Resilver:
 
 
 @dataclass(frozen=True)
+class Mailbox:
+    """One account that imapsync copies, run on `host`: `messages` of `bytes` in all, at `rate` bytes a second from
+    `began` on. `failing`: messages that could not be appended. `refused`: its password is wrong."""
+
+    host: str
+    user: str
+    messages: int
+    bytes: int
+    rate: float
+    began: float
+    failing: int = 0
+    refused: bool = False
+
+    def done(self, t: Floats) -> Floats:
+        """Bytes copied by `t` [T]: never falls, never passes `bytes`."""
+        run = np.maximum(t - self.began, 0.0)
+        key = noise.seeds("mailbox", self.host, self.user, names=["a"])
+        return np.clip(
+            self.rate * (run + 5.0 * noise.smooth(key, run, 60.0)[:, 0] * np.minimum(run / 60, 1)), 0, self.bytes
+        )
+
+    def errors_by(self, t: float) -> dict[str, int]:
+        """Errors so far by kind."""
+        if self.refused:
+            return {"error login": 1}
+        n = int(self.failing * float(self.done(np.array([t]))[0]) / self.bytes)
+        return {"append": n} if n else {}
+
+    @property
+    def ends(self) -> float:
+        return self.began + (5.0 if self.refused else self.bytes / self.rate)
+
+
+@dataclass(frozen=True)
 class Marker:
     """Something that people did: for the log of the night."""
 
@@ -113,6 +147,7 @@ class Scenario:
     slow: tuple[SlowDisk, ...] = ()
     scans: tuple[Resilver, ...] = ()
     markers: tuple[Marker, ...] = field(default=())
+    mailboxes: tuple[Mailbox, ...] = ()
 
 
 def last_night(start: float, hour: float) -> float:
@@ -138,6 +173,7 @@ def scenario(name: str, start: float, site: Site, offset: float = 0.0) -> Scenar
     markers = [Marker(bad + 2400, victim, "note", "c3t7d0", "info", "c3t7d0 reseated, latency is back to normal")]
     streams: list[Stream] = []
     scans: list[Resilver] = []
+    mailboxes: list[Mailbox] = []
     scrub_host = "om1" if "om1" in names else ""
     if scrub_host:
         sunday = last_night(start, 1.0)
@@ -161,11 +197,39 @@ def scenario(name: str, start: float, site: Site, offset: float = 0.0) -> Scenar
             Marker(middle - 728, "ms2", "phase", "cutover step 3", "info", "Cutover step 3: mail3 locked"),
             Marker(middle - 1348, "ms1", "phase", "mail1", "info", "mail1: 413 GiB done, 78 MiB/s mean", "fleet"),
         ]
+        mailboxes = campaign("bk1", middle - 4000)
     # A part of the site sees what happens to it.
     streams = [s for s in streams if {s.source, s.target} <= names]
     scans = [s for s in scans if s.host in names]
     markers = sorted((m for m in markers if m.host in names), key=lambda m: m.time)
-    return Scenario(name, start, tuple(streams), tuple(slow), tuple(scans), tuple(markers))
+    mailboxes = [m for m in mailboxes if m.host in names]
+    return Scenario(name, start, tuple(streams), tuple(slow), tuple(scans), tuple(markers), tuple(mailboxes))
+
+
+USERS = ("anna", "bert", "carl", "dora", "emil", "fritz", "gerda", "hans", "ida", "jan", "klara", "lena", "mia", "nils")
+AT_ONCE = 3
+
+
+def campaign(host: str, began: float) -> list[Mailbox]:
+    """The accounts of a provider that is left, copied three at a time from `began` on, the next when one ends."""
+    free = [began] * AT_ONCE
+    out = []
+    for k, user in enumerate(USERS):
+        at = min(free)
+        size = int((0.12 + 0.9 * ((k * 37) % 11) / 11) * GIB)
+        box = Mailbox(
+            host,
+            user,
+            messages=size // (48 * KIB + 3000 * (k % 5)),
+            bytes=size,
+            rate=(300 + 40 * (k % 4)) * KIB,
+            began=at,
+            failing=6 if user == "dora" else 0,
+            refused=user == "carl",
+        )
+        free[free.index(at)] = box.ends + 20
+        out.append(box)
+    return out
 
 
 def _stream(

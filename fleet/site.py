@@ -6,9 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-GIB = 1 << 30
-TIB = 1 << 40
-MIB = 1 << 20
+KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
 System = Literal["solaris10", "solaris11", "illumos", "freebsd", "linux"]
 

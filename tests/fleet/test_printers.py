@@ -300,3 +300,27 @@ def test_the_counters_of_linux_disks_never_fall() -> None:
     steps = np.diff(np.array(seen), axis=0)
     assert steps.min() == 0
     assert steps[:, :, 0].sum() > 0
+
+
+def test_a_campaign_of_imapsync_goes_on_account_by_account() -> None:
+    m = machine("bk1", "migration")
+    seen = {}
+    for batch in parsed(m, "imapsync", 12.0)["transfers"]:
+        for i, user in enumerate(batch.columns["stream"]):
+            seen.setdefault(user, []).append({c: v[i] for c, v in batch.columns.items()})
+    boxes = {b.user: b for b in m.live.model.scenario.mailboxes}
+    rows = {next(b for b in boxes if b in user): found for user, found in seen.items()}
+    last = {user: found[-1] for user, found in rows.items()}
+    states = {user: row["state"] for user, row in last.items()}
+    assert states["carl"] == "failed"
+    assert list(states.values()).count("running") == 3
+    assert "done" in states.values()
+    for user, row in last.items():
+        assert row["items_total"] == boxes[user].messages or user == "carl"
+        if row["state"] == "running":
+            before = rows[user][0]
+            spent = 5.0 * (len(rows[user]) - 1)
+            assert (row["done"] - before["done"]) / spent == pytest.approx(boxes[user].rate, rel=0.5)
+            assert 0 < row["items_done"] < row["items_total"]
+    assert last["carl"]["errors"] == 1
+    assert last["dora"]["errors"] == 6
