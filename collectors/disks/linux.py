@@ -1,13 +1,14 @@
 """Disks of Linux: /proc/diskstats, and iostat of the package sysstat.
 
 Formats: Documentation/admin-guide/iostats.rst of the kernel (11 statistics a disk, with discards 15, with flushes 17;
-before 2.6.25 a partition had 4); sysstat's iostat(1) of releases 9 to 12, plain and -x, in kilobytes, megabytes or
-sectors, with and without -t.
+before 2.6.25 a partition had 4), and the first ten of them as `vmstat -d` prints them; sysstat's iostat(1) of releases
+5 to 12, plain, -x, -s and -h, in kilobytes, megabytes or sectors, with and without -t.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from math import nan
 from typing import Any
 
@@ -20,6 +21,7 @@ NOT_DISKS = re.compile(r"(?:loop|ram|zd|sr|scd|fd)\d+(?:p\d+)?$|nvme\d+c\d+n\d+$
 """Pseudo devices, zvols, and the paths of a disk that has several: its disk counts them."""
 DISKSTATS = re.compile(r"^ *\d{1,10} +\d{1,10} (\S+)((?: +\d{1,20}){11,24})$", re.M)
 OLD_PARTITION = re.compile(r" *\d{1,10} +\d{1,10} \S+(?: +\d{1,20}){4}$")
+VMSTAT_D = re.compile(r"([a-z]\S*)((?: +\d{1,20}){10})(?: +\S+ \S+)?\s*$")
 UPTIME = re.compile(r"^([0-9]{1,12}\.[0-9]+) [0-9]{1,15}\.[0-9]+$", re.M)
 
 
@@ -32,8 +34,11 @@ class Diskstats(Disks):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self._rates = Rates()
+        self._tables = 0
 
     def report(self, lines: list[str], stamp: float | None) -> list[Batch]:
+        if lines[0].startswith("disk-"):
+            return self._vmstat(lines, stamp)
         text = "\n".join(lines)
         found, uptime = DISKSTATS.findall(text), UPTIME.match(text)
         if not uptime or len(found) + 1 != len(lines):
@@ -41,15 +46,32 @@ class Diskstats(Disks):
                 if not (UPTIME.match(line) if i == 0 else DISKSTATS.match(line) or OLD_PARTITION.match(line)):
                     raise self.bad(i, line, "not a line of /proc/diskstats after one of /proc/uptime")
         assert uptime
-        moment = float(uptime[1])
+        return self._disks({name: list(map(int, numbers.split())) for name, numbers in found}, float(uptime[1]), stamp)
+
+    def _vmstat(self, lines: list[str], stamp: float | None) -> list[Batch]:
+        """A table of vmstat -d: the time of all queued requests, the eleventh statistic, is not in it."""
+        tables: list[dict[str, list[float]]] = [{}]
+        for i, line in enumerate(lines):
+            match = VMSTAT_D.match(line)
+            if match:
+                *numbers, seconds = map(int, match[2].split())
+                if match[1] in tables[-1]:
+                    tables.append({})
+                tables[-1][match[1]] = [*numbers, seconds * 1000, nan]
+            elif not line.startswith("disk-") and "sectors" not in line:
+                raise self.bad(i, line, "not a line of vmstat -d")
+        out: list[Batch] = []
+        for found in tables:
+            self._tables += 1
+            out += self._disks(found, self._tables * self.ctx.interval, stamp)
+        return out
+
+    def _disks(self, found: Mapping[str, Sequence[float]], moment: float, stamp: float | None) -> list[Batch]:
         rows: dict[str, list[Any]] = {c: [] for c in COLUMNS}
-        disks = {name for name, _ in found}
-        for name, numbers in found:
-            if NOT_DISKS.match(name) or partition(name)[0] in disks:
+        for name, numbers in found.items():
+            if NOT_DISKS.match(name) or partition(name)[0] in found:
                 continue
-            reads, _, read_sectors, read_ms, writes, _, write_sectors, write_ms, _, busy_ms, queue_ms, *_ = map(
-                int, numbers.split()
-            )
+            reads, _, read_sectors, read_ms, writes, _, write_sectors, write_ms, _, busy_ms, queue_ms, *_ = numbers
             if not reads and not writes:
                 continue
             r, w, rs, ws, rt, wt, busy, queue = self._rates.step(
