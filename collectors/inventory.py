@@ -60,7 +60,7 @@ class Host(BaseModel):
     allow_weak: bool = Field(False, description="allow the algorithms of Solaris 10's SunSSH 1.1 to this host")
     connect_timeout: float = Field(10.0, gt=0, le=120, description="seconds to wait for a connection")
     model: str = Field("", description="hardware in words, for people")
-    sources: list[str] = Field(list(DEFAULT_SOURCES), description="what to collect")
+    sources: list[str] = Field(list(DEFAULT_SOURCES), description='what to collect, "*" for the usual')
     intervals: dict[str, float] = Field({}, description="seconds between samples, by source")
     dtrace: list[str] = Field([], description='metrics that D questions may ask here, "*" for all')
     record: bool = Field(False, description="keep the raw lines of every source")
@@ -72,6 +72,11 @@ class Host(BaseModel):
         if value.startswith("-"):  # ssh would take it for one of its options
             raise ValueError("must not begin with -")
         return value
+
+    @field_validator("sources")
+    @classmethod
+    def _usual(cls, value: list[str]) -> list[str]:
+        return list(dict.fromkeys(s for name in value for s in (DEFAULT_SOURCES if name == "*" else (name,))))
 
     @field_validator("intervals")
     @classmethod

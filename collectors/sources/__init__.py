@@ -10,14 +10,19 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pkgutil import iter_modules
 
+import structlog
+
 from collectors.base import Source
+
+log = structlog.get_logger("sources")
 
 
 @cache
 def load() -> dict[str, Source]:
     """Source name -> Source. A user's own package brings one by an entry point that names its SOURCE.
 
-    Raises TypeError naming the entry point when it is not a Source, ValueError when two share a name.
+    One that cannot be imported is told of and left out. Raises TypeError naming the entry point when it is not a
+    Source, ValueError when two share a name.
     """
     found: dict[str, Source] = {}
 
@@ -33,5 +38,10 @@ def load() -> dict[str, Source]:
         for source in loaded.SOURCES if hasattr(loaded, "SOURCES") else (loaded.SOURCE,):
             add(source, loaded.__name__)
     for point in entry_points(group="zonescope.sources"):
-        add(point.load(), f"entry point {point.value}")
+        try:
+            source = point.load()
+        except Exception as e:  # somebody's package must not stop the others
+            log.error("a source cannot be loaded, left out", entry_point=point.value, why=f"{type(e).__name__}: {e}")
+        else:
+            add(source, f"entry point {point.value}")
     return found

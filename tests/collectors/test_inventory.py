@@ -94,3 +94,10 @@ def test_an_editors_byte_order_mark_is_no_error(tmp_path):
     path = tmp_path / "hosts.toml"
     path.write_bytes(b"\xef\xbb\xbf[hosts.a]\r\nport = 22\r\n")
     assert load(path).hosts["a"].port == 22
+
+
+def test_a_star_stands_for_the_usual_sources(tmp_path):
+    path = tmp_path / "hosts.toml"
+    path.write_text('[hosts.a]\nsources = ["imapsync", "*", "disk_io"]\n[hosts.b]\n')
+    hosts = load(path).hosts
+    assert hosts["a"].sources == ["imapsync", *hosts["b"].sources]

@@ -79,6 +79,25 @@ def test_a_package_of_ones_own_brings_it(tmp_path: Path) -> None:
     assert [line.split(",")[1] for line in run.stdout.splitlines()[1:]] == ["open", "1216.0", "1344.0"]
 
 
+def test_a_package_that_cannot_be_imported_stops_no_other(tmp_path: Path) -> None:
+    told = tmp_path / "broken-1.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
+    (told / "entry_points.txt").write_text("[zonescope.sources]\nx = no_such_module_of_mine:SOURCE\n")
+    run = subprocess.run(
+        [sys.executable, "-m", "zonescope", "parse", "host_load", "-"],
+        input="",
+        capture_output=True,
+        text=True,
+        cwd=DOCS.parent,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )
+    said = run.stdout + run.stderr
+    assert "no_such_module_of_mine:SOURCE" in said
+    assert "Traceback" not in said
+    assert "0 rows" in said
+
+
 def test_the_page_shows_the_recordings_expectation() -> None:
     shown = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     assert shown
