@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,14 @@ def test_forms(form: str, text: str, rows: list[Any]) -> None:
 def test_a_format_without_a_value_is_refused(form: str) -> None:
     with pytest.raises(ValueError, match="no aggregation"):
         layout.parse("1\n", formats=[form])
+
+
+@pytest.mark.parametrize("form", [r"%s %s %s %@d\n", r"%s%k%@d\n", "%@d", r"%-20s %8@d\n"])
+@pytest.mark.parametrize("text", [" " * 50_000, "x\n" + "  a`b\n" * 3_000, "a " * 25_000])
+def test_texts_that_fit_a_format_nowhere_take_no_time(form: str, text: str) -> None:
+    began = time.process_time()
+    assert not layout.parse(text, formats=[form]).rows
+    assert time.process_time() - began < 10
 
 
 WORD = st.text(st.characters(codec="ascii", min_codepoint=33, max_codepoint=126, exclude_characters="|"), max_size=30)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -426,6 +427,55 @@ def test_columns_that_somebody_shifted() -> None:
     ):
         assert [plain(r) for r in layout.parse(f"\n{text} {12:16d}\nso far\n").rows] == [[keys, 12]]
         assert [plain(r) for r in layout.parse(f"\n{text.rstrip()}\n{HISTOGRAM}").rows] == [[keys, {4: 6}]]
+
+
+def test_a_session_that_a_page_indents() -> None:
+    typed = "# dtrace -n 'io:::start { @ = count(); }'\ndtrace: description 'io:::start ' matched 6 probes\n^C\n\n"
+    typed += f"{36:17d}\n"
+    for by in ("    ", "\t"):
+        page = f"Counted:\n\n{indent(typed, by)}\nAnd that was all.\n"
+        answer = layout.parse(page)
+        assert [plain(r) for r in answer.rows] == [[[], 36]]
+        assert answer.complaints == ["dtrace: description 'io:::start ' matched 6 probes"]
+        assert answer.text[-1] == "And that was all."
+    rows = indent(f"  {'imapd':<50}{3:17d}\n{1109:9d}  {'lmtpd':<50}{5:17d}\n", "\t")
+    assert [plain(r) for r in layout.parse(rows).rows] == [[["imapd"], 3], [["1109", "lmtpd"], 5]]
+
+
+def test_blanks_that_somebody_cut_off_before_it() -> None:
+    typed = f"\n  {'imapd':<50}{3:17d}\n{1109:9d}  {'lmtpd':<50}{5:17d}\n{7:9d}{-5:17d}\n"
+    cut = "".join(line.lstrip(" ") + "\n" for line in typed.split("\n"))
+    assert [plain(r) for r in layout.parse(cut).rows] == [[["imapd"], 3], [["1109", "lmtpd"], 5], [["7"], -5]]
+    joined = f"\n  {'imapd':<50}\n{HISTOGRAM}{4:17d}\n  {'nfsd':<50}\n{HISTOGRAM}{6:17d}\n"
+    for by in (1, 2, 8):
+        cut = "".join(line[min(by, len(line) - len(line.lstrip())) :] for line in joined.splitlines(keepends=True))
+        found = [plain(r) for r in layout.parse(cut, values=2).rows]
+        assert found == [[["imapd"], {4: 6}], [["imapd"], 4], [["nfsd"], {4: 6}], [["nfsd"], 6]]
+    # A table of a script's own by process, whose histograms stand to the left.
+    moved = HISTOGRAM.replace("    ", "", 1)
+    assert layout.parse(f" PID  CMD\n4711  imapd -c 4\n\n{moved}").rows[0].keys == ["4711", "imapd -c 4"]
+
+
+def test_a_heading_with_blanks_in_it_is_one_key() -> None:
+    heading = "2026 Nov  4 19:15:41,  load: 0.03,  disk_r:   3599 KB,  disk_w:      0 KB"
+    for above in ("", "```\n"):
+        (row,) = layout.parse(f"{above}   {heading}\n\n{HISTOGRAM}").rows
+        assert row.keys == [heading]
+
+
+def test_a_tag_after_the_last_row_is_no_stack() -> None:
+    for row in (f"{4500:17d}", f"{9:9d}{7:17d}", f"  {'imapd':<50}{7:17d}"):
+        (alone,), (within,) = layout.parse(f"\n{row}\n").rows, layout.parse(f"<pre>\n{row}\n</pre>\n").rows
+        assert alone == within
+
+
+@pytest.mark.parametrize(
+    "line", [" " * 16_000, " 1" * 8_000, "  " + "a " * 7_990, "`" * 50_000, "@ " * 25_000, "  a`" + "b  " * 16_000]
+)
+def test_long_lines_take_no_time(line: str) -> None:
+    began = time.process_time()
+    layout.parse(f"{line}\n{line}\n{5:17d}\n{line}{5:17d}\n{HISTOGRAM}{line}\n")
+    assert time.process_time() - began < 5
 
 
 def test_symbols_to_the_right_are_keys_and_no_stack() -> None:
