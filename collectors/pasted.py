@@ -24,3 +24,12 @@ def is_command(line: str) -> bool:
     if len(line) > LONGEST:
         return False
     return _COMMAND.fullmatch(line) is not None or _PROMPT.fullmatch(line) is not None
+
+
+_COLUMNS = re.compile(r"\s-[a-zA-Z]*o\s?([a-z@:_,]{1,300})(?:\s|$)")
+
+
+def columns(command: str) -> tuple[str, ...]:
+    """What a command asks for with -o; () where it does not."""
+    m = _COLUMNS.search(command)
+    return tuple(m[1].split(",")) if m else ()

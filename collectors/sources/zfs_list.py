@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from collectors.base import OS, Batch, Context, Source, Variant
-from collectors.pasted import is_command
+from collectors.pasted import columns, is_command
 from collectors.polled import Polled, again
 from collectors.tables import Heading, is_heading, is_torn, tabbed
 from collectors.units import is_date, size
@@ -58,7 +58,7 @@ OF_SNAPSHOTS = ("name", "used", "refer", "creation")
 PLAIN = ("name", "used", "avail", "refer", "mountpoint")
 """Columns of `zfs list -H`, where none were asked for."""
 OF_SPACE = ("name", "avail", "used", "usedbysnapshots", "usedbydataset", "usedbyrefreservation", "usedbychildren")
-"""Columns of `zfs list -H -o space`."""
+"""Columns of `-o space`."""
 HEADINGS = {name.upper() for name in COLUMNS} - {"NAME"}
 _TYPES = ("filesystem", "volume", "snapshot", "bookmark", "share")
 _TEXT = {"dataset", "type", "mountpoint"}
@@ -74,7 +74,7 @@ class ListParser(Polled):
 
     def __init__(self, ctx: Context, columns: tuple[str, ...]) -> None:
         super().__init__(ctx)
-        self._columns = columns
+        self._layouts = [columns, PLAIN]
 
     def opens(self, line: str) -> bool:
         return is_heading(line, HEADINGS)
@@ -92,9 +92,14 @@ class ListParser(Polled):
             if cells is None:
                 cells = heading.row(line) if heading else self._scripted(line)
             why = "not a row of the columns that were asked for"
+            if cells is None and not self.strict and is_command(line):
+                heading = None
+                asked = columns(line)
+                self._layouts = [OF_SPACE if asked == ("space",) else asked] if asked else self._layouts
+                continue
             if cells is None and not self.strict and not _is_damage(line, heading):
-                heading = None  # a command or words below the table
-                if not is_command(line) and not is_date(line):
+                heading = None  # words below the table
+                if not is_date(line):
                     self.around(self.bad(i, line, why))
                 continue
             if cells is None:
@@ -107,19 +112,20 @@ class ListParser(Polled):
 
     def _scripted(self, line: str) -> dict[str, str] | None:
         """A row of -H, whose tabs a terminal may have turned into blanks."""
-        for columns in (self._columns, PLAIN, OF_SPACE):
-            row = tabbed(line, columns)
+        for layout in self._layouts:
+            row = tabbed(line, layout)
+            if row is None and not self.strict:
+                cells = line.split()
+                numbers = is_torn(" ".join(cells[:4])) and len(cells) == len(layout)
+                row = dict(zip(layout, cells, strict=True)) if numbers else None
             if row and row.get("type", "volume") in _TYPES:
                 return row
-        cells = line.split()
-        if not self.strict and len(cells) == len(PLAIN) and is_torn(" ".join(cells[:4])):
-            return dict(zip(PLAIN, cells, strict=True))
         return None
 
 
 def _is_damage(line: str, heading: Heading | None) -> bool:
     """Whether a line that is no row is the rest of one, and no words around the table."""
-    return is_torn(line) and not is_command(line) if heading or "\t" not in line else True
+    return is_torn(line) if heading or "\t" not in line else True
 
 
 class GetParser(Polled):

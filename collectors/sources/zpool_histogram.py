@@ -69,6 +69,8 @@ class HistogramParser(Polled):
         name = _title(line)
         if name is None or line.split()[-1] == "bandwidth":
             return False
+        if not self.strict and len(name) == 1 and (len(line.split()) > 3 or line.rstrip()[-1] in ".:,!?`"):
+            return False  # words on a page
         if self._first_name is None:
             self._first_name = name
             return False
@@ -195,9 +197,7 @@ def _title(line: str) -> tuple[str, ...] | None:
         at -= 1
     if at < len(tokens):
         return (" ".join(tokens[:at]), *tokens[at:])
-    if not 0 < len(tokens) < 4 or line[0].isspace() or line.rstrip()[-1] in ".:,!?`":  # words on a page
-        return None
-    if "\t" not in line and len(line.split("  ")) == 1 and line.strip("- "):
+    if tokens and not line[0].isspace() and "\t" not in line and len(line.split("  ")) == 1 and line.strip("- "):
         return (line.strip(),)
     return None
 

@@ -205,16 +205,17 @@ class IostatParser:
             if not self._names:
                 return self._refuse(name, "a vdev before its pool")
             self._cells.append(cells)
-        elif name in SECTIONS and self._pools and all(v is None for v, _ in cells):
+        elif name in SECTIONS and self._names and all(v is None for v, _ in cells):
             self._cells.append(None)
         else:
             whole = 0 < self._taken == len(self._names)
-            if name in self._pools or (whole and not self._headed) or (self._bad and name == self._first):
+            # no pool is called like a group, whose indentation may be lost
+            again = name in self._pools and not (is_group(name) and len(self._names) > 1)
+            if again or (whole and not self._headed) or (self._bad and name == self._first):
                 out = self._next()
             if self._bad:
                 return out
-            if not is_group(name):  # which no pool may be called, but a vdev is that has lost its indentation
-                self._pools.add(name)
+            self._pools.add(name)
             self._cells.append(cells)
         self._names.append(name)
         self._closed = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from collectors.base import Batch, Context, Source, Variant
-from collectors.pasted import is_command
+from collectors.pasted import columns, is_command
 from collectors.polled import Polled, again
 from collectors.tables import Heading, is_heading, is_torn, tabbed
 from collectors.units import is_date, percent, size
@@ -30,6 +30,16 @@ BY_NUMBER = {
     )
 }
 """Columns of -H by their number, which came and went with the releases; nothing else says which they are."""
+_PROPERTIES = {
+    "allocated": "ALLOC",
+    "capacity": "CAP",
+    "fragmentation": "FRAG",
+    "dedupratio": "DEDUP",
+    "expandsize": "EXPANDSZ",
+    "checkpoint": "CKPOINT",
+    "available": "AVAIL",
+}
+"""Names that -o takes, to the headings they have."""
 _HEALTH = ("ONLINE", "DEGRADED", "FAULTED", "UNAVAIL", "SUSPENDED", "OFFLINE", "REMOVED")
 
 
@@ -48,6 +58,7 @@ class CapacityParser(Polled):
     def report(self, lines: list[str]) -> list[Batch]:
         out: dict[str, list[Any]] = {c: [] for c in POOL_CAPACITY.names[2:]}
         heading: Heading | None = None
+        flat = False  # vdevs of -v that have lost their indentation stand behind their pool
         for i, line in enumerate(lines):
             if is_heading(line, OF_POOLS):
                 heading = Heading(line)
@@ -57,10 +68,13 @@ class CapacityParser(Polled):
             row = heading.row(line) if heading else self._scripted(line)
             if row is None and is_command(line):
                 heading = None
+                asked = tuple(_PROPERTIES.get(c, c.upper()) for c in columns(line))
+                self._columns = {len(asked): asked} if asked else self._columns
                 continue
             if heading.indent(line) > 0 if heading else line.startswith("\t"):
                 continue  # of -v
-            if _is_vdev(line, row, behind_pool=bool(out["pool"])):
+            if _is_vdev(line, row, behind_pool=bool(out["pool"]), behind_vdev=flat):
+                flat = True
                 continue
             if row is None and not self.strict and not is_torn(line):
                 heading = None  # words below it
@@ -69,6 +83,7 @@ class CapacityParser(Polled):
                 continue
             if row is None:
                 raise self.bad(i, line, "not a row under the headings of `zpool list`")
+            flat = False
             try:
                 self._add(out, row)
             except ValueError as e:
@@ -106,14 +121,14 @@ class CapacityParser(Polled):
 OF_POOLS = ("SIZE", "ALLOC", "CAP", "HEALTH")
 
 
-def _is_vdev(line: str, row: dict[str, str] | None, *, behind_pool: bool) -> bool:
+def _is_vdev(line: str, row: dict[str, str] | None, *, behind_pool: bool, behind_vdev: bool) -> bool:
     """A row of -v that does not stand in: a section, or one that has lost its indentation and lacks what pools have."""
     name, *cells = line.split()
     if (name in SECTIONS and set(cells) == {"-"}) or (behind_pool and is_group(name)):
         return True
-    return (
-        behind_pool and row is not None and row.get("DEDUP") == "-" and row.get("HEALTH") not in ("FAULTED", "UNAVAIL")
-    )
+    if row is None or not behind_pool or row.get("DEDUP") != "-":
+        return False
+    return behind_vdev or row.get("HEALTH") not in ("FAULTED", "UNAVAIL")
 
 
 SOURCE = Source(

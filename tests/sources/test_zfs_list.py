@@ -115,6 +115,43 @@ def test_bytes_of_others(path: Path) -> None:
     figures(frame, "dataset", expected)
 
 
+PASTED = {
+    "words and a shell around it": """\
+What is this?
+
+    % zfs list -r t
+    NAME    USED  AVAIL  REFER  MOUNTPOINT
+    t/a    2.95G  7.47T  2.59G  /a b
+    %
+
+Thanks
+""",
+    "-H": "t/a\t2.95G\t7.47T\t2.59G\t/a b\n",
+    "-H without its tabs": "t/a      2.95G   7.47T    2.59G      /a\n",
+    "-H of columns that the command names": "% zfs list -Hro refer,mountpoint,name,avail,used t\n2.59G\t/a b\tt/a\t7.47T\t2.95G\n",
+    "words in the middle": """\
+NAME  TYPE        COMPRESS   USED  AVAIL  REFER  MOUNTPOINT
+t/a   filesystem  lz4       2,95G  7,47T  2,59G  /a b
+""",
+}
+
+
+@pytest.mark.parametrize("how", PASTED)
+def test_texts_that_people_paste(how: str) -> None:
+    frames = parse_text(lists(), PASTED[how])
+    assert list(frames) == ["dataset_usage"]
+    figures(frames["dataset_usage"], "dataset", {"t/a": {"used": 2.95 * G, "avail": 7.47 * T, "refer": 2.59 * G}})
+
+
+def test_a_snapshot_of_zfs_get_with_headings() -> None:
+    text = "# zfs get all t/a@1\nNAME   PROPERTY       VALUE                  SOURCE\n"
+    text += "t/a@1  type           snapshot               -\nt/a@1  creation       1795449470             -\n"
+    text += "t/a@1  used           16.0M                  -\nt/a@1  compressratio  1.00x                  -\n"
+    text += "t/a@1  referenced     17M                    -\nt/a@1  mlslabel       none                   default\n"
+    row = parse_text(GET, text)["snapshots"].iloc[0]
+    assert (row["snapshot"], row["used"], row["refer"]) == ("1", 16 * M, 17 * M)
+
+
 def test_no_quota_is_printed_in_three_ways() -> None:
     row = "t\tfilesystem\t1\t2\t3\t4\t5\t6\t{}\t/t\n"
     frame = parse_text(lists(), row.format("0") + row.format("none") + row.format("-") + row.format("7"))[

@@ -66,6 +66,40 @@ spare           -      -      -        -         -      -      -      -         
     assert parse_text(HEADINGS, text)["pool_capacity"]["pool"].tolist() == ["logs"]
 
 
+PASTED = {
+    "words and a shell around it": """\
+I have this:
+```
+root@host:~# zpool list
+NAME   SIZE  ALLOC   FREE  CAP  DEDUP    HEALTH  ALTROOT
+tank   5,5T   154G  5,13T   2%  1.00x  DEGRADED  -
+root@host:~# uname -a
+SunOS host 5.11 joyent_20240101T000000Z i86pc i386 i86pc
+```
+Is that right?
+""",
+    "-H": "tank\t5.5T\t154G\t5.13T\t2%\t1.00x\tDEGRADED\t-\n",
+    "-H without its tabs": "# zpool list -H\ntank    5.5T    154G    5.13T   2%      1.00x   DEGRADED        -\n",
+    "-H of columns that the command names": "$ zpool list -H -o name,health,allocated,size\ntank DEGRADED 154G 5.5T\n",
+    "-v without its indentation": """\
+NAME SIZE ALLOC FREE CKPOINT EXPANDSZ FRAG CAP DEDUP HEALTH ALTROOT
+tank 5.5T 154G 5.13T - - - 2% 1.00x DEGRADED -
+mirror-0 5.5T 154G 5.13T - - 0% 2.1% - DEGRADED
+sda - - - - 64M - - - ONLINE
+sdb - - - - - - - - UNAVAIL
+""",
+}
+
+
+@pytest.mark.parametrize("how", PASTED)
+def test_texts_that_people_paste(how: str) -> None:
+    got = parse_text(HEADINGS, PASTED[how])["pool_capacity"]
+    assert got["pool"].tolist() == ["tank"]
+    assert got["size"].tolist() == pytest.approx([5.5 * 2**40])
+    assert got["alloc"].tolist() == pytest.approx([154 * GIB])
+    assert got["health"].tolist() == ["DEGRADED"]
+
+
 def test_no_pools_are_no_rows() -> None:
     assert parse_text(HEADINGS, "no pools available\n") == {}
 
