@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from pathlib import Path
@@ -17,16 +16,11 @@ from hypothesis import strategies as st
 from collectors.dtrace import layout
 from collectors.dtrace.drops import drops
 from frames.schemas import bounds
+from tests.corpus import corpus, name, read
 from tests.dtrace import printer
 from tests.dtrace.printer import Stack, Text
 
 RECORDED = Path(__file__).parent.parent / "recorded" / "dtrace"
-_ROOT = Path(os.environ.get("ZONESCOPE_CORPUS", Path(__file__).parents[2].parent / "shared" / "corpus"))
-CORPUS = sorted(p for command in ("dtrace-agg", "dtrace-stacks") for p in (_ROOT / command).glob("*.txt"))
-
-
-def read(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def plain(row: layout.Row) -> Any:
@@ -94,8 +88,7 @@ def test_every_recording_agrees_with_an_independent_reading(path: Path) -> None:
 
 
 @pytest.mark.corpus
-@pytest.mark.skipif(not CORPUS, reason=f"no corpus at {_ROOT} (ZONESCOPE_CORPUS)")
-@pytest.mark.parametrize("path", CORPUS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [*corpus("dtrace-agg"), *corpus("dtrace-stacks")], ids=name)
 def test_every_file_of_the_corpus_agrees_with_an_independent_reading(path: Path) -> None:
     answer = check(read(path))
     if "tst.denormalizeonly" in path.name:
