@@ -9,21 +9,25 @@ from __future__ import annotations
 import re
 
 from collectors.base import Batch, Context, ParseError
+from collectors.pasted import is_command
 
 _TOOLS = (
     "iostat|vmstat|mpstat|prstat|zonestat|zoneadm|kstat|arcstat|vfsstat|ziostat|zonememstat|rcapstat|prctl|swap|swapinfo|"
     "dladm|sysctl|cat|psrinfo|prtconf"
 )
-_SIGN = r"(?: \S{1,40})? ?(?:[#$>»]|(?<![0-9 ])%)(?:\s+\S.{0,300})?\s*$"
-PROMPT = re.compile(
-    rf"\^C|\s*\[[^\]\s]{{1,40}}@[^\]]{{1,80}}\]|\s*(?:\[[^\]\n]{{1,80}}\]|[^\s<>|%#$»]{{0,80}}){_SIGN}"
+_TOOL = re.compile(
+    rf"\^C|\s*\[[^\]\s]{{1,40}}@[^\]]{{1,80}}\]"
     rf"|(?:sudo )?(?:/(?:usr/)?s?bin/(?:\S{{1,20}}/)?)?(?:{_TOOLS})(?:\.p[ly])?(?: +[-/a-z0-9].{{0,300}})?$"
 )
-"""A prompt of a shell, with or without a command, in a text that somebody copied from a terminal."""
 FOREIGN = 20
 """Lines of a saved report that nobody can read, after which the rest of it is not believed either."""
 MOST_LINES = 50_000
 """More lines without an end of a report are not a report; they are refused and forgotten."""
+
+
+def is_prompt(line: str) -> bool:
+    """Whether a line of a saved text is a shell's prompt, with or without a command, or one of our tools' commands."""
+    return _TOOL.match(line) is not None or is_command(line)
 
 
 class Reports:
@@ -69,7 +73,7 @@ class Reports:
 
     def feed(self, line: str, at: float) -> list[Batch]:
         self.line_no += 1
-        if self.prompts and self.ctx.saved and PROMPT.match(line):
+        if self.prompts and self.ctx.saved and is_prompt(line):
             return self._close() if self._lines else []
         blank = not line or line.isspace()
         if not blank and not (line.isdecimal() and len(line) < 12):

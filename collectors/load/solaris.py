@@ -173,7 +173,9 @@ class Kstats(Load):
             intervals[-1][cells["LINK"]] = row
         columns = list(DLADM.values())
         return [
-            Batch("net_io", {"nic": list(rows), **{c: [row[k] for row in rows.values()] for k, c in enumerate(columns)}})
+            Batch(
+                "net_io", {"nic": list(rows), **{c: [row[k] for row in rows.values()] for k, c in enumerate(columns)}}
+            )
             for rows in intervals
             if rows
         ]

@@ -13,7 +13,7 @@ from math import nan
 
 from collectors.base import Batch, Context
 from collectors.load.rows import Load
-from collectors.reports import PROMPT
+from collectors.reports import is_prompt
 from collectors.sh import beside, whole
 from collectors.units import is_date, size
 
@@ -82,7 +82,7 @@ class Vmstat(Load):
     def feed(self, line: str, at: float) -> list[Batch]:
         self.line_no += 1
         self._first = self.line_no
-        if self.ctx.saved and PROMPT.match(line):
+        if self.ctx.saved and is_prompt(line):
             unit = UNIT.match(line)
             self._unit = UNITS[unit[1]] if unit else 1024.0
             return []

@@ -28,7 +28,7 @@ from collectors import units
 from collectors.base import Batch, Context, ParseError
 from collectors.kstats import Long
 from collectors.rates import Rates, per
-from collectors.reports import PROMPT
+from collectors.reports import is_prompt
 from collectors.sh import beside, lines, whole
 from collectors.zones.printed import Printed
 from collectors.zones.states import State, States
@@ -170,7 +170,7 @@ class Zones:
         return self._saved(line, at) if self.ctx.saved else self._line(line, at)
 
     def _saved(self, line: str, at: float) -> list[Batch]:
-        if not self._listing.comment and PROMPT.match(line):
+        if not self._listing.comment and is_prompt(line):
             return self._close(at) if self._kstats else []
         try:
             out = self._printed.take(line)

@@ -23,7 +23,7 @@ from math import nan
 
 from collectors import units
 from collectors.base import Batch, Context, ParseError
-from collectors.reports import PROMPT
+from collectors.reports import is_prompt
 from collectors.sh import lines, whole
 from collectors.zones.solaris import LISTING, config
 from collectors.zones.states import States
@@ -83,7 +83,7 @@ class Zonestat:
 
     def feed(self, line: str, at: float) -> list[Batch]:
         self.line_no += 1
-        if self.ctx.saved and PROMPT.match(line):
+        if self.ctx.saved and is_prompt(line):
             return []
         stamp = STAMP.match(line)
         self._word = ""
