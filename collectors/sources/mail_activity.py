@@ -1,9 +1,9 @@
 """mail_activity: processes, connections and logins of Cyrus and the nginx mail proxy, by zone.
 
-Inputs in one stream, every few seconds: `ps`; the mail log as it grows (`login:` and `badlogin:` lines of
-cyrus-imapd), also over its rotation; Cyrus's proc folder, which has a file for each process that serves a client;
-nginx's stub_status page. Options: `mail_log` and `cyrus_proc` (shell patterns; what lies below /zones/NAME/root
-belongs to that zone) and `nginx_status` (URL of the page, read with curl or wget).
+Inputs in one stream, every few seconds: `ps`; mail logs as they grow, also over their rotation (`login:` and
+`badlogin:` lines of cyrus-imapd, logins and errors of nginx's mail proxy); Cyrus's proc folder, which has a file for
+each process that serves a client; nginx's stub_status page. Options: `mail_log` and `cyrus_proc` (shell patterns; what
+lies below /zones/NAME/root belongs to that zone) and `nginx_status` (URL of the page, read with curl or wget).
 
 Without `cyrus_proc` every imapd, pop3d or lmtpd counts as one connection, those that wait for one too (prefork).
 nginx counts its own mail sessions, HTTP clients and questions to auth_http alike.
@@ -35,6 +35,8 @@ LOGIN = re.compile(
     r"log (\S+) .*?\b(imap|pop3|timsieved|sieve|lmtp|nntp)[\w-]{0,20}\[[0-9]{1,10}\]: "
     r"(?:\[ID [0-9]+ \S+\] )?(bad)?login: "
 )
+NGINX = re.compile(r"log (\S+) \d{4}/\d\d/\d\d [\d:]{8} \[(\w{1,10})\] \d{1,10}#\d{1,20}: (?:\*\d{1,20} )?(.*)")
+"""nginx's error log, in which `error_log … info` has the logins of its mail proxy."""
 PROC = re.compile(r"proc (\S+) +([0-9]{1,9}) +(\S+)$")
 JAIL = re.compile(r"jail ([0-9]{1,9}) (\S+)$")
 ZONE = re.compile(r"/zones?/([^/]+)/root/")
@@ -78,10 +80,14 @@ class Activity:
                 zone = _zone(words[-1])
                 self._processes[self._jails.get(zone, zone), service] += 1
         elif words[0] == "log":
-            match = LOGIN.match(line)
-            if match:
+            if match := LOGIN.match(line):
                 key = (_zone_of(match[1]), DAEMONS.get(match[2], "nntpd"))
                 (self._bad if match[3] else self._logins)[key] += 1
+            elif match := NGINX.match(line):
+                if match[3].startswith("client logged in,"):
+                    self._logins[_zone_of(match[1]), "nginx"] += 1
+                elif match[2] in ("error", "crit", "alert", "emerg"):
+                    self._bad[_zone_of(match[1]), "nginx"] += 1
         elif words[0] == "proc":
             self._proc(line)
         elif words[0] == "jail":
@@ -140,7 +146,9 @@ class Activity:
             rates = self._rates.step("nginx", moment, [accepted, accepted - handled, requests])
             zone = next((z for z, service in rows if service == "nginx"), "global")
             row = rows.setdefault((zone, "nginx"), {})
-            row.update(connections=self._active, accepts=rates[0], errors=rates[1], requests=rates[2])
+            row.update(connections=self._active, accepts=rates[0])
+            if (zone, "nginx") not in self._logged:  # its logins say more than its requests
+                row.update(errors=rates[1], requests=rates[2])
         self._processes, self._logins, self._bad, self._serving = Counter(), Counter(), Counter(), Counter()
         self._told = set()
         self._active, self._accepted = nan, None
@@ -177,7 +185,7 @@ follow() {
         while test "`ls -i "$1" 2>/dev/null`" = "$i"; do echo beat >&3 || { kill $p; exit; }; sleep %s; done
         kill $p; n=1000
     done) 3>&1 | while read l; do
-        case "$l" in beat) echo "log $1" || exit;; *login:*) echo "log $1 $l" || exit;; esac
+        case "$l" in beat) echo "log $1" || exit;; *login:*|*"[error] "*|*"[crit] "*) echo "log $1 $l" || exit;; esac
     done
 }
 """

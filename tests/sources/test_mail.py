@@ -370,6 +370,25 @@ def test_logins_of_every_release(said: str, key: str, good: int, bad: int) -> No
     assert (row["requests"], row["errors"]) == (good / 5, bad / 5)
 
 
+def test_nginx_logs_the_logins_and_errors_of_its_mail_proxy() -> None:
+    log = "log /zones/proxy/root/var/log/nginx/error.log 2026/11/29 08:36:32"
+    client = 'client: 127.0.0.1, server: 127.0.0.1:143, login: "anna"'
+    status = ["Active connections: 6", "server accepts handled requests", " 9 9 20", "Reading: 0 Writing: 1 Waiting: 5"]
+    *_, last = rounds(
+        "ps-zone",
+        [
+            *("ps nginx proxy", *status, f"{log} [info] 3#3: *9 client logged in, {client}", "end"),
+            *("ps nginx proxy", *status, f"{log} [info] 3#3: *4 client logged in, {client}, upstream: 10.0.0.1:143"),
+            f"{log} [info] 3#3: *1 proxied session done, {client}",
+            f'{log} [error] 3402#3402: *5 upstream sent invalid response: "NO" while reading response, {client}',
+            f"{log} [error] 3402#0: *6 auth http server 127.0.0.1:9000 timed out while in http auth state, client: x",
+            "end",
+        ],
+    )
+    row = last["proxy", "nginx"]
+    assert (row["connections"], row["accepts"], row["requests"], row["errors"]) == (6, 0, 1 / 5, 2 / 5)
+
+
 def test_jails_by_number_get_their_names_and_apache_is_no_mail_service() -> None:
     [row] = rounds("ps-jid", ["jail 3 mail", "ps imapd 3", "ps imapd 0", "ps nginx 4", "ps httpd 0", "end"])
     assert set(row) == {("mail", "imapd"), ("global", "imapd"), ("4", "nginx")}
