@@ -47,8 +47,13 @@
 
   async function post(body) {
     const base = zs.config().base || "/";
-    const r = await fetch(`${base}api/ask`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
-    const said = await r.json();
+    let r, said;
+    try {
+      r = await fetch(`${base}api/ask`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+      said = await r.json();
+    } catch (e) {
+      throw new Error(`The dashboard ${r ? `answers ${r.status} ${r.statusText}`.trim() : "cannot be reached"}: try again`);
+    }
     if (!r.ok) throw new Error(said.error || r.statusText);
     return said;
   }
@@ -56,6 +61,14 @@
 
   // -- the URL -----------------------------------------------------------------------------------------------------
 
+  /** A value as `encodeURIComponent` gave it; of what it never gave, the text. */
+  function plainly(x) {
+    try {
+      return decodeURIComponent(x);
+    } catch (e) {
+      return x;
+    }
+  }
   function read() {
     const q = new URLSearchParams(location.search);
     const list = (k, by) => (q.get(k) ? q.get(k).split(by) : null);
@@ -63,7 +76,7 @@
     S.hosts = list("hosts", ",");
     S.every = Number(q.get("every")) || 1;
     S.for = Number(q.get("for")) || 600;
-    S.lit = (list("lit", "|") || []).map(decodeURIComponent);
+    S.lit = (list("lit", "|") || []).map(plainly).slice(0, LIT);
     if (!S.lit.every(drawn)) S.extra = S.lit.filter((k) => !drawn(k) || S.extra.includes(k));
     S.lines = list("lines", ",") || (q.has("lines") ? [] : ["p50", "p99"]);
     S.yscale = q.get("yscale") === "linear" ? "linear" : "log";
@@ -76,13 +89,17 @@
     const cell = (list("cell", ",") || []).map((x) => (x === "" ? null : Number(x)));
     S.cell = cell.length === 4 && cell[0] < cell[1] ? cell : null;
     S.up = q.getAll("up").slice(-UP).map((x) => {
-      const [id, key, hosts] = x.split("|").map(decodeURIComponent);
+      const [id, key, hosts] = x.split("|").map(plainly);
       return { q: id, lit: key ? [key] : [], hosts: hosts ? hosts.split(",") : null };
     });
     if (settings().problem) {
-      // The URL asks what is no question: the page shows the standing one, and says so once.
-      zs.say(`${settings().problem}: here is what always runs`);
+      // The URL asks what is no question: the page shows the standing one, and says so until it is read.
+      const why = settings().problem;
       settings().problem = "";
+      const box = h("div", "zs-dtrace-problem", zs.icon("warn"), h("bdi", "", `The address asks no question: ${why.length > 300 ? `${why.slice(0, 300)}…` : why}.`), h("span", "", "Here is what always runs."), button("zs-icon-button", () => box.remove(), zs.icon("close")));
+      box.lastChild.setAttribute("aria-label", "Close");
+      box.setAttribute("role", "alert");
+      document.getElementById("zs-dtrace-bar").before(box);
       [S.q, S.lit, S.cell, S.up] = [settings().standing, [], null, []];
       write(false);
     }
@@ -231,7 +248,7 @@
   };
   const keep = () => {
     if (document.hidden || !root()) return;
-    for (const r of [...requests(), ...above(), ...(S.beside || [])]) tried(post({ do: "keep", request: r.id }));
+    for (const r of [...requests(), ...above(), ...(S.beside || [])]) post({ do: "keep", request: r.id }).catch(() => {}); // the badge says it
   };
   setInterval(keep, KEEP_MS);
   zs.on("visibility", keep);
@@ -314,6 +331,11 @@
     set();
     const done = () => {
       const f = of();
+      const bad = f.kind === "numeric" ? value.value.trim() === "" || !Number.isFinite(Number(value.value)) : f.type === "int" && !/^\s*-?\d+\s*$/.test(value.value);
+      if (bad) {
+        zs.text(wrong, `${f.name.replace("_", " ")} is a ${f.kind === "numeric" ? "number" : "whole number"}`);
+        return value.select();
+      }
       const v = f.kind === "numeric" ? String(Math.round(Number(value.value) * Number(unit.value))) : value.value;
       zs.closeDialog();
       drill(d.by, [[f.name, op.value, v]]);
@@ -324,7 +346,10 @@
         done();
       }
     });
-    zs.dialog("zs-dtrace-filter", "Filter", [h("div", "zs-row", field, op, value, unit, known), button("zs-primary", done, "Add")], near);
+    for (const [el, name] of [[field, "field"], [op, "comparison"], [unit, "unit"]]) el.setAttribute("aria-label", name);
+    const wrong = h("p", "zs-hint zs-warn", "");
+    wrong.setAttribute("role", "status");
+    zs.dialog("zs-dtrace-filter", "Filter", [h("h2", "", "Only where"), h("div", "zs-row", field, op, value, unit, known), h("div", "zs-row", button("zs-primary", done, "Add"), wrong)], near);
     value.focus();
   }
   function hostMenu(near) {
@@ -413,7 +438,7 @@
         const off = button("zs-icon-button zs-dtrace-off", () => follow(p.without), zs.icon("close"));
         off.title = `without ${p.field} ${p.value}`;
         off.setAttribute("aria-label", off.title);
-        first.push(word(i ? "and" : "of"), h("span", "zs-dtrace-chip", p.field ? `${p.field.replace("_", " ")} ${p.word} ` : "", h("b", "", p.value), off));
+        first.push(word(i ? "and" : "of"), h("span", "zs-dtrace-chip", p.field ? `${p.field.replace("_", " ")} ${p.word} ` : "", h("b", "", h("bdi", "", p.value || "“”")), off));
       });
       const add = button("zs-dtrace-add", () => filterMenu(add), zs.icon("plus"), h("span", "", "filter"));
       first.push(add, word("broken down by"));
@@ -460,7 +485,7 @@
 
   // -- the head: state, start and stop -----------------------------------------------------------------------------
 
-  const plural = (n, s) => `${n} ${s}${n === 1 ? "" : "s"}`;
+  const plural = (n, s) => `${count(n, "1")} ${s}${n === 1 ? "" : "s"}`;
   function paintHead() {
     const v = [...zs.views.values()].find((x) => x.name === "dtrace_head");
     if (v && v.el.zsParts && S.head) paint(v.el, S.head);

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -97,6 +98,15 @@ class Asked:
     table: str = "dtrace"
 
 
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Characters that show nothing and may turn the words after them around."""
+
+
+def tame(sentence: str) -> str:
+    """`sentence` with what a value could hide in it written out."""
+    return _UNSEEN.sub(lambda m: f"\\u{ord(m[0]):04x}", sentence)
+
+
 @lru_cache(maxsize=512)
 def asked(id: str) -> Asked:
     """What `id` asks. Raises QuestionError."""
@@ -113,8 +123,8 @@ def asked(id: str) -> Asked:
     f = q.numeric
     keys = tuple(k.name for k in q.discrete)
     if f is None:
-        return Asked(q.id, q.sentence, keys, "counts", "", "", q.metric.unit, "", q)
-    return Asked(q.id, q.sentence, keys, "heat", f.name, f.unit, q.metric.unit, f.bounds, q)
+        return Asked(q.id, tame(q.sentence), keys, "counts", "", "", q.metric.unit, "", q)
+    return Asked(q.id, tame(q.sentence), keys, "heat", f.name, f.unit, q.metric.unit, f.bounds, q)
 
 
 @dataclass(frozen=True, slots=True)
@@ -487,8 +497,8 @@ def _keys(live: Live, query: Query, at: float | None) -> dict[str, Any]:
         totals = np.bincount(codes, weights(frame), len(ids)) if len(ids) else np.empty(0)
     p99 = quantile(each, rows, 0.99) if each is not None and rows is not None else np.full(len(ids), np.nan)
     by = np.nan_to_num(p99, nan=-1.0) if query.get("sort") == "p99" else totals
-    order = [int(i) for i in np.argsort(-by, kind="stable") if totals[i] > 0]
-    whole = float(totals.sum())
+    order = [int(i) for i in np.argsort(-by, kind="stable") if totals[i] != 0]
+    size = float(np.abs(totals).sum())  # a sum of what can be negative has shares too
     for i in order[:LISTED]:
         key = str(ids[i])
         values = key.split(SEPARATOR) if fields else []
@@ -496,14 +506,14 @@ def _keys(live: Live, query: Query, at: float | None) -> dict[str, Any]:
             {
                 "id": key,
                 "values": values,
-                "count": max(1, round(totals[i])),
-                "share": totals[i] / whole,
+                "count": 1 if 0 < totals[i] < 1 else round(totals[i]),
+                "share": abs(totals[i]) / size,
                 "p99": None if np.isnan(p99[i]) else float(p99[i]),
             }
         )
     out["more"] = max(0, len(order) - LISTED)
     out["rest"] = int(sum(totals[i] for i in order[LISTED:]))
-    out["sum"] = round(whole)
+    out["sum"] = round(float(totals.sum()))
     out["span"] = rows.unit if rows else ""
     return out
 
@@ -891,11 +901,12 @@ def _host(
         why = text.partition(": ")[2] or text
     if going is not None and going["left"] is not None:
         ends = now + going["left"]
-    if state == "running" and not host.up(now) and not fresh and going is None:
+    heard = host.newest is not None or host.link not in ("up", "")  # a dashboard that has just begun has not yet
+    if state == "running" and heard and not host.up(now) and not fresh and going is None:
         state, why = "ended", "the link dropped"
-    lack = next((f for k, f in host.facts.items() if k == "missing:dtrace"), None)
+    lack = found if (found := host.facts.get("missing:dtrace")) is not None and found.value else None
     return {
-        "name": name, "up": host.up(now), "link": host.link, "knows": bool(host.fact("dtrace")), "state": state,
+        "name": name, "up": host.up(now), "link": host.link, "knows": lack is None and host.fact("dtrace_at") != "none", "state": state,
         "allowed": a.table != "dtrace" or "*" in allowed or metric in allowed, "why": why, "ends": ends,
         "lacks": (lack.value if lack else "") if host.up(now) else host.reason or _silence(host, now),
         "fix": lack.fix if lack else "",
