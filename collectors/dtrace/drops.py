@@ -12,7 +12,7 @@ _DROPS = re.compile(
     r"(?:(?:[a-z]+ ){0,3}drops?|failed speculations?|errors? in ERROR probe enabling"
     r"|jstack\(\)/ustack\(\) string table overflows?)\b.*"
 )
-_FAULT = re.compile(r"dtrace: error (?:on enabled probe ID|in) .*")
+_FAULT = re.compile(r"dtrace: (?:error (?:on enabled probe ID|in) |processing aborted: ).*")
 
 
 def drops(line: str) -> int:
@@ -22,5 +22,6 @@ def drops(line: str) -> int:
 
 
 def fault(line: str) -> bool:
-    """Whether `line` of stderr tells of an error that a probe's own clause made (an invalid address, say)."""
+    """Whether `line` of stderr tells of an error that a probe's own clause made (an invalid address, say), or that the
+    system ended the program."""
     return _FAULT.fullmatch(line.strip()) is not None

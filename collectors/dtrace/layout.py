@@ -69,6 +69,7 @@ _SESSION = re.compile(r"dtrace: |\^C| *(?:value|key) {1,64}-+ Dist| *(?:CPU +ID 
 _TYPED = re.compile(r" +(?:dtrace: |\^C|(?:[#$] |sudo )+dtrace )")
 """What stands at the margin of a session."""
 _PROSE = re.compile(r"[a-z]+(?: [\w(),.'-]+){2,}:?")
+_SENTENCE = re.compile(r"[A-Z`'\"(][^ ]* .* .*[.!?] *")
 _NEWLINES = 8
 """Lines that a string key may span."""
 
@@ -201,8 +202,10 @@ class _Reader:
 
     def _formatted(self) -> bool:
         """Take in the rows that one of the program's own formats printed here; False where there is none."""
+        probe = _PROBE.match(self.lines[self.at]) if self.columns else None
         for form in self.formats:
-            got = form.match(self.whole, self.offset)
+            # After the columns of a probe its first row goes on on their line.
+            got = form.match(self.whole, self.offset + (probe.end() if probe else 0))
             # A format without a newline at its end prints row after row on one line.
             rows = [got] if got else []
             while got and not self._at_line(got.end):
@@ -480,6 +483,8 @@ class _Reader:
                     del self.above[-n:]
                     heading = any(k.endswith(" =") for k in got[1]) or (got[0] > 4 and not line.endswith(" "))
                     return unshifted(line.strip()) if heading else got[1]
+        if _SENTENCE.fullmatch(self.above[-1].text):
+            return []
         return unshifted(self.above.pop().text.strip())
 
     def _discard(self, items: list[_Item] | None = None) -> None:

@@ -66,6 +66,15 @@ def test_forms(form: str, text: str, rows: list[Any]) -> None:
     assert answer.text[-1] == "the end"
 
 
+def test_the_first_row_stands_after_the_columns_of_its_probe() -> None:
+    text = "CPU     ID                    FUNCTION:NAME\n"
+    for second in (1, 2):
+        text += f"  0  64091                        :tick-1s imapd {second}\nlmtpd {second + 5}\n\n"
+    text += "  1      2                             :END in all 3\n"
+    answer = layout.parse(text, formats=[r"%s %@d\n"])
+    assert plain(answer) == [(["imapd"], 1), (["lmtpd"], 6), (["imapd"], 2), (["lmtpd"], 7), (["in all"], 3)]
+
+
 @pytest.mark.parametrize("form", ["", "%s %d\n", "no value", "%@d" * 200])
 def test_a_format_without_a_value_is_refused(form: str) -> None:
     with pytest.raises(ValueError, match="no aggregation"):

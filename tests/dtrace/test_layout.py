@@ -274,6 +274,11 @@ def test_annotations_of_a_helper_belong_to_the_stack() -> None:
     )
 
 
+def test_an_aborted_program_marks_the_frame() -> None:
+    answer = layout.parse(f"\n{3:17d}\n", stderr="dtrace: processing aborted: Abort due to systemic unresponsiveness\n")
+    assert (answer.drops, answer.faults, list(answer.frame("q", "h", 0.0)["drops"])) == (0, 1, [1.0])
+
+
 def test_stderr_marks_the_frame() -> None:
     said = "dtrace: description 'tick-1s' matched 1 probe\ndtrace: 4 aggregation drops on CPU 1\n"
     said += "dtrace: error on enabled probe ID 2 (ID 7: io:::start): invalid address (0x8) in action #1\n"
@@ -330,6 +335,8 @@ HISTOGRAM = (
         "dtrace -n 'io:::wait-start { @ =\n  quantize(args[0]->b_bcount); }'\n\n",
         "  1   3312                 biowait:wait-start imapd 8192\n\n",
         "The disks of both stores were asked, and all\nwaits of an hour were these:\n\n",
+        "Both stores were asked.\n",
+        "Both stores were asked.\n\n",
     ],
 )
 def test_what_stands_around_an_output_is_no_key(above: str) -> None:
