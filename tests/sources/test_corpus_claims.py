@@ -27,4 +27,4 @@ UNCLAIMED = {
 @pytest.mark.skipif(not ROOT.is_dir(), reason=f"no recordings of others at {ROOT}")
 def test_every_command_is_claimed_or_has_a_reason() -> None:
     there = {p.name for p in ROOT.iterdir() if p.name.startswith(("zpool", "zfs", "zio"))}
-    assert there == set(CLAIMED) | set(UNCLAIMED)
+    assert there <= set(CLAIMED) | set(UNCLAIMED)
