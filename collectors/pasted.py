@@ -26,6 +26,28 @@ def is_command(line: str) -> bool:
     return _COMMAND.fullmatch(line) is not None or _PROMPT.fullmatch(line) is not None
 
 
+_MARKS = re.compile(r"(?:> ?){1,9}|[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{2} ")
+
+
+def unquoted(line: str) -> str:
+    """A line without the marks of an answered mail, or the clock of a test's log, before it."""
+    m = _MARKS.match(line)
+    return line[m.end() :] if m else line
+
+
+def unwrapped(lines: list[str]) -> list[str]:
+    """Lines that a narrow terminal broke, whole again: full to the last column, and a single word follows each.
+
+    What was joined leaves an empty line, so that the others keep their numbers.
+    """
+    width = max(map(len, lines), default=0)
+    full = [i for i, line in enumerate(lines[:-1]) if len(line) == width and len(lines[i + 1].split()) == 1]
+    out = list(lines)
+    for i in full if len(full) > 1 else ():
+        out[i], out[i + 1] = lines[i] + lines[i + 1], ""
+    return out
+
+
 _COLUMNS = re.compile(r"\s-[a-zA-Z]*o\s?([a-z@:_,]{1,300})(?:\s|$)")
 
 

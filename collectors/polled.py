@@ -11,6 +11,7 @@ import re
 from datetime import UTC, datetime
 
 from collectors.base import Batch, Context, ParseError
+from collectors.pasted import unquoted
 
 MOST_LINES = 200_000
 """More lines without an end are not a report (but see `Polled.most`); they are refused and forgotten."""
@@ -80,6 +81,8 @@ class Polled:
 
     def feed(self, line: str, at: float) -> list[Batch]:
         self._line_no += 1
+        if self.ctx.saved:
+            line = unquoted(line)
         if line.startswith("== "):
             begin = _BEGIN.fullmatch(line)
             if begin or line == "== end":

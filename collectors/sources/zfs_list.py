@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from collectors.base import OS, Batch, Context, Source, Variant
-from collectors.pasted import columns, is_command
+from collectors.pasted import columns, is_command, unwrapped
 from collectors.polled import Polled, again
 from collectors.tables import Heading, is_heading, is_torn, tabbed
 from collectors.units import is_date, size
@@ -82,7 +82,7 @@ class ListParser(Polled):
     def report(self, lines: list[str]) -> list[Batch]:
         rows = Rows(self.east)
         heading: Heading | None = None
-        for i, line in enumerate(lines):
+        for i, line in enumerate(lines if self.strict else unwrapped(lines)):
             cells = self._scripted(line) if "\t" in line else None
             if cells is None and is_heading(line, HEADINGS):
                 heading = Heading(line)

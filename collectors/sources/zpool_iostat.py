@@ -36,7 +36,7 @@ from itertools import islice
 from typing import Any
 
 from collectors.base import Batch, Context, ParseError, Source, Variant
-from collectors.pasted import is_command
+from collectors.pasted import is_command, unquoted
 from collectors.units import Memo, Number, is_date, nanoseconds, nicenum, utc
 from collectors.vdevs import SECTIONS, Nest, Tree, Vdev, is_group
 from frames.schemas import ZPOOL_IOSTAT
@@ -152,6 +152,8 @@ class IostatParser:
 
     def feed(self, line: str, at: float) -> list[Batch]:
         self._line_no += 1
+        if self._saved:
+            line = unquoted(line)
         if self._cut:  # something follows it, so this text has rows of that length
             self._width, self._cut = len(self._cut), ""
         if "\t" in line:

@@ -122,7 +122,7 @@ class StatusParser(Polled):
                 o = _Open()
             elif not line.strip():
                 o.blank, o.gap = True, bool(o.rows)
-            elif o.last == "config" and not self.strict and (line[0].strip() or _LEFT_OUT.fullmatch(line)):
+            elif o.last == "config" and not self.strict and o.is_beside(lines, i):
                 o.gap = bool(o.rows)
             elif o.last == "config" and not o.gap:
                 o.rows.append((i, line))  # which is damage
@@ -544,6 +544,12 @@ class _Open:
         m = _ROW.fullmatch(text)
         return m is not None and (not self.gap or (m[1] != "" and " " not in m[2]))
 
+    def is_beside(self, lines: list[str], i: int) -> bool:
+        """Whether line i, which is no row, is a word of somebody's own: not indented, or the last before other lines."""
+        if lines[i][0].strip() or _LEFT_OUT.fullmatch(lines[i]):
+            return True
+        return len(lines[i].split()) == 1 and i + 1 < len(lines) and not self.is_row(lines[i + 1])
+
     def add(self, line: str) -> None:
         """What the field goes on to say. A scan has no empty line, but words may follow one."""
         if self.last == "dedup" or (self.last in _SCANS and self.blank and not _OF_SCAN.search(line)):
@@ -564,7 +570,7 @@ class _Open:
     def ends_list(self, lines: list[str], i: int, field: re.Match[str] | None) -> bool:
         """Whether line i is no name of a damaged file: a command, the next pool, or the table of -D."""
         if field is None:
-            return not lines[i][:1].isspace() and is_command(lines[i]) and self.files > 0
+            return self.files > 0 and _start(lines[i]) <= self.indent and is_command(lines[i])
         if field[1] == "dedup":
             return field[2].startswith(("DDT entries", "no DDT entries"))
         if field[1] != "pool" or _start(lines[i]) > self.indent + 2:

@@ -10,7 +10,7 @@ import pytest
 from collectors.base import ParseError, Variant, parse_text
 from collectors.sources.zpool_histogram import SOURCE, HistogramParser
 from frames.schemas import BOUNDS_QUANTIZE
-from tests.corpus import corpus, name, read
+from tests.corpus import corpus, name, read, still_parses
 
 STREAM = Variant("", ("linux",), lambda c: "", lambda c: HistogramParser(c, cumulative=False), "", "")
 TOTALS = SOURCE.variants[0]
@@ -26,6 +26,9 @@ def counts(frame: pd.DataFrame, measure: str, vdev: str = "") -> dict[int, int]:
 @pytest.mark.corpus
 @pytest.mark.parametrize("path", corpus("zpool-iostat-wrq"), ids=name)
 def test_recordings_of_others(path: Path) -> None:
+    if path.stem not in ("linux-1", "linux-3"):
+        still_parses("zpool_histogram", path)
+        return
     text = read(path)
     frame = parse_text(STREAM, text + text)["zpool_histogram"]  # the first report would be dropped
     if path.stem == "linux-1":  # -p: exact; a label is a bucket's end, 1us means 512 to 1023 ns
