@@ -23,7 +23,7 @@ LINUX = sh.beside(
 FIRST = re.compile(
     r" *(\S.*?) +Soft Errors: *([0-9]{1,10}) +Hard Errors: *([0-9]{1,10}) +Transport Errors: *([0-9]{1,10})\s*$"
 )
-FURTHER = re.compile(r"(?:[A-Z][\w ]{0,40}: ?.*)?$")
+FURTHER = re.compile(r"\s*(?:[A-Z][\w ]{0,40}: ?.*)?$")
 KIND = re.compile(r"(Media Error|Device Not Ready|Predictive Failure Analysis): ([0-9]{1,10})\b")
 SYSFS = re.compile(r"err= (\S+) 0x([0-9a-f]{1,16})(?: 0x([0-9a-f]{1,16}))?\s*$")
 

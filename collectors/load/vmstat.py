@@ -191,7 +191,7 @@ MODES = {
 }
 """mpstat's columns, in percent of one CPU; sysstat takes guests out of %usr, as it does nice."""
 SHARE = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{1,3})?%?$")
-PER_CPU = frozenset(["CPU", "SET", "NODE", "CORE"])
+PER_CPU = frozenset(["CPU", "SET", "NODE"])
 DISKS = re.compile(r"\s*(?:Device:?|\S+\s.*\bDevice)\b")
 """What iostat prints after the CPU."""
 BANNER = re.compile(r".*\(([0-9]{1,5}) CPU\)\s*$")
@@ -224,8 +224,8 @@ class Mpstat(Load):
             if len(lines) > 1 and not DISKS.match(lines[0]):
                 raise self.bad(0, lines[0], "not the headings of mpstat")
             return []
-        if not {"%idle", "idl"} & set(names) or names[0] in ("NODE", "CORE") or (at and not _timed(head[:at])):
-            return []  # interrupts, parts of the machine, the mean at the end
+        if not {"%idle", "idl"} & set(names) or (at and not _timed(head[:at])):
+            return []  # interrupts by CPU, the mean at the end
         row: dict[str, float] = {}
         cpus = 0.0
         rows = [line.split()[at:] for line in lines[1:]]
@@ -238,7 +238,7 @@ class Mpstat(Load):
                 raise self.bad(i, lines[i], f"{len(words)} fields under {len(names)} headings")
             size = float(words[-1]) if names[-1] == "sze" and NUMBER.match(words[-1]) else 1.0
             if sums and words[0] != "all":
-                cpus += size
+                cpus += size if names[0] == "CPU" else 0.0
                 continue
             cpus += 0.0 if sums else size
             for name, word in zip(names, words, strict=True):
