@@ -22,6 +22,7 @@ _NUMBER = re.compile(rf"{_PAD}(-?(?:0x)?\d{{1,20}}){_PAD}", re.A)
 _HEX = re.compile(rf"{_PAD}((?:0x)?[0-9a-fA-F]{{1,16}}){_PAD}")
 _DATE = re.compile(rf"{_PAD}(\d{{4}} [A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d){_PAD}", re.A)
 _STACK = re.compile(r"\n((?: [^\n]*+\n|[^\n`]*+`[^\n]*+\n|0x[0-9a-f]++\n|\n){0,512}+)")
+_LINE_END = re.compile(r" +(?=\n|$)")
 _STRINGS = frozenset("sSaAcwC")
 _MOST = 64
 """Conversions in a format."""
@@ -31,12 +32,14 @@ _LONGEST = 2048
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """A literal (`kind` ''), or a conversion: its letter, whether it is a value, its least width."""
+    """A literal (`kind` ''; `trimmed`: without blanks at its lines' ends), or a conversion: its letter, whether it is
+    a value, its least width."""
 
     kind: str
     text: str = ""
     value: bool = False
     width: int = 0
+    trimmed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,9 @@ class Format:
 
     def _literal(self, text: str) -> None:
         if text and self._tokens and not self._tokens[-1].kind:
-            self._tokens[-1] = _Token("", self._tokens[-1].text + text)
-        elif text:
-            self._tokens.append(_Token("", text))
+            text = self._tokens.pop().text + text
+        if text:
+            self._tokens.append(_Token("", text, trimmed=_LINE_END.sub("", text)))
 
     def match(self, text: str, at: int) -> Printed | None:
         """The row that begins at `at`, None where none does."""
@@ -116,6 +119,11 @@ def _ways(token: _Token, text: str, at: int) -> Iterator[tuple[str | int | block
     if not token.kind:
         if text.startswith(token.text, at):
             yield "", at + len(token.text)
+        # Somebody may have cut off the blanks at a line's end, before a histogram or the end of the row.
+        if token.trimmed != token.text and text.startswith(token.trimmed, at):
+            end = at + len(token.trimmed)
+            if token.trimmed.endswith("\n") or end >= len(text) or text[end] == "\n":
+                yield "", end
         return
     if token.value:
         if block := _block(text, at):

@@ -56,6 +56,8 @@ def test_a_recording_told_its_formats() -> None:
         (r"%s:%d;%@d", "a:1;2b:3;4\n", []),
         (r"%s%k%@d\n", "x\n              a`b+0x1\n              0x1\n5\n", [(["x", "a`b+0x1\n0x1"], 5)]),
         (r"%@d,", "1,2,3,\n", []),
+        (r"  pid=%d, %s %@d\n", f"  pid=7, a key{printer.quantize({8: 2})}\n", [(["7", "a key"], {8: 2})]),
+        (r"%s: %@d  \n", "a key: 7\n", [(["a key"], 7)]),
         (r"%-16s%@d", f"{'a key':<16}{printer.quantize({8: 2})}", [(["a key"], {8: 2})]),
     ],
 )
