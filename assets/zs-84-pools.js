@@ -55,7 +55,7 @@
   function ends(s) {
     if (!s.eta) return s.why ? `no ETA: ${s.why}` : "";
     const [a, b] = s.eta.map((t) => (zs.day(t) === zs.day(zs.now()) ? "" : `${zs.day(t, false)} `) + zs.hm(t));
-    return a === b ? `done about ${a}` : `done ${a} to ${b}`;
+    return a === b ? `ends about ${a}` : `ends ${a} to ${b}`;
   }
   /** What runs, in one line; what ran last, as its host prints it. */
   function scanning(p, s) {
@@ -76,7 +76,7 @@
       by ? `${zs.fmtText(by[0], "B")}${s.total !== null ? ` of ${zs.fmtText(s.total, "B")}` : ""} ${by[1]}` : "",
       s.recent !== null ? `${zs.fmtText(s.recent, "B/s")} in the last 15${THIN}min` : "",
       s.mean !== null ? `${zs.fmtText(s.mean, "B/s")} mean` : "",
-      s.elapsed !== null ? `for ${zs.span(s.elapsed)}` : "",
+      s.elapsed !== null ? `running ${zs.span(s.elapsed)}` : "",
       ends(s), found(s),
     ].filter(Boolean).join(", "));
   }

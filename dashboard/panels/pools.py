@@ -22,11 +22,12 @@ SLOTS = (1, 3, 2, 4)
 
 def parents(paths: Iterable[str]) -> dict[str, str]:
     """Path -> that of the vdev or section it is in, '' for the pool. A name may itself hold slashes ('/dev/dsk/c1d0'),
-    so it is what there is that tells where a path parts."""
+    so it is what there is that tells where a path parts; 'c3t9d0/old' is what Solaris calls a disk that is replaced in
+    its place."""
     known = {"", *paths} | {s for s in SECTIONS if any(p.startswith(f"{s}/") for p in paths)}
     out = {}
     for path in known - {""}:
-        cut = path.rfind("/")
+        cut = path.removesuffix("/old").rfind("/")
         while cut > 0 and path[:cut] not in known:
             cut = path.rfind("/", 0, cut)
         out[path] = path[:cut] if cut > 0 else ""

@@ -157,6 +157,7 @@ def tree(
     space = {r["pool"]: r for r in capacity.to_dict("records")}
     nodes: list[Node] = []
     for pool in sorted({p for p, _ in by} | {p for p, _ in io} | set(space), key=lambda p: natural(str(p))):
+        _moved(io, of, pool, {v for p, v in by if p == pool})
         paths = {v for p, v in (*by, *io) if p == pool and v}
         headings = {v for (p, v), r in io.items() if p == pool and r.get("kind") == "section"}
         nodes += nested(str(pool), paths, headings)
@@ -172,6 +173,20 @@ def tree(
     for row, node in zip(out["rows"], nodes, strict=True):
         row |= {"pool": node.pool, "path": node.path, "depth": node.depth, "section": node.section, "group": node.group}
     return out
+
+
+def _moved(io: dict[Any, Any], disks: dict[Any, Any], pool: Any, status: set[str]) -> None:
+    """Puts what zpool iostat or the disks tell of a device where zpool status has it: it may stand in a `replacing` or
+    `spare` in one of them alone."""
+    if not status:
+        return
+    inside = parents(status)
+    leaves = {own_name(p, inside[p]): p for p in inside if p not in set(inside.values())}
+    for rows in (io, disks):
+        for path in [v for p, v in rows if p == pool and v not in status]:
+            place = leaves.get(path.rpartition("/")[2])
+            if place and (pool, place) not in rows:
+                rows[pool, place] = rows.pop((pool, path))
 
 
 def _row(

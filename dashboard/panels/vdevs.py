@@ -246,10 +246,10 @@ def scan_pace(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelDa
 
 
 def _done(rows: pd.DataFrame) -> tuple[npt.NDArray[np.float64], str]:
-    """(what was done by each row of one pool, the unit of its rate): bytes issued, else the share of the total, else
-    bytes scanned, else per cent (whose rate is in per cent an hour)."""
+    """(what was done by each row of one pool, the unit of its rate), as its newest row tells it: bytes issued, else the
+    share of the total, else bytes scanned, else per cent (whose rate is in per cent an hour)."""
     for values in (rows["issued"], rows["fraction"] * rows["total"], rows["scanned"]):
-        if values.notna().any():
+        if values.notna().iloc[-1]:
             return values.to_numpy(float), "B/s"
     return rows["fraction"].to_numpy(float) * 100 * 3600, "%/h"
 

@@ -123,6 +123,26 @@ def test_names_sort_as_people_count(names: list[str]) -> None:
     assert len(set(map(str, keys))) == len(names)
 
 
+def test_a_disk_that_is_replaced_in_its_place_stands_beside_its_heir() -> None:
+    paths = ["raidz2-1", "raidz2-1/replacing-3", "raidz2-1/replacing-3/c3t9d0", "raidz2-1/replacing-3/c3t9d0/old"]
+    nodes = vdev_tree.nested("mail", paths)
+    assert [(n.depth, n.name) for n in nodes[2:]] == [(2, "replacing-3"), (3, "c3t9d0"), (3, "c3t9d0/old")]
+    assert not nodes[3].group
+
+
+def test_what_iostat_tells_of_a_replaced_disk_is_put_where_status_has_it() -> None:
+    vdevs_ = ["", "raidz2-0", "raidz2-0/replacing-0", "raidz2-0/replacing-0/c3t0d0", "raidz2-0/replacing-0/c3t0d0/old"]
+    status = table("zpool_status", {"pool": ["mail"] * 5, "vdev": vdevs_, "state": ["ONLINE"] * 4 + ["FAULTED"]})
+    given = {"zpool_status": newest(status), "zpool_iostat": newest(IOSTAT), "disk_io": newest(DISKS)}
+    data = tree(frames=given)
+    paths = [r["path"] for r in data["rows"]]
+    assert "raidz2-0/c3t0d0" not in paths
+    heir = cells(data, "raidz2-0/replacing-0/c3t0d0")
+    assert (heir["read_ops"], heir["busy"]) == (10, 0.2)
+    assert cells(data, "raidz2-0/replacing-0/c3t0d0/old")["read_ops"] is None
+    assert "raidz2-0/c3t1d0" in paths  # which status does not know at all
+
+
 # -- panels ---------------------------------------------------------------------------------------------------------
 
 
@@ -267,6 +287,14 @@ def test_without_bytes_a_pace_is_in_per_cent_an_hour() -> None:
     data = pace(scan_rows(n, 60.0, fraction=[0.1 + i * 0.01 for i in range(n)]), n, 60.0)
     assert [(s.id, s.unit) for s in data.series] == [("mail/pace", "%/h")]
     assert data.values[0, -1] == pytest.approx(60.0, rel=1e-4)
+
+
+def test_a_pace_is_in_what_the_host_tells_now() -> None:
+    n = 20
+    issued = [float(i) for i in range(10)] + [None] * 10
+    rows = scan_rows(n, 60.0, fraction=[0.1 + i * 0.01 for i in range(n)], issued=issued)
+    assert pace(rows, n, 60.0).unit == "%/h"
+    assert np.isfinite(pace(rows, n, 60.0).values[0, -1])
 
 
 def test_nothing_that_runs_is_said() -> None:
