@@ -77,6 +77,7 @@
     if (typeof v === "string") return v;
     if (c.unit === "time") return `${zs.day(v) === zs.day(zs.now()) ? "" : `${zs.day(v, false)} `}${zs.hms(v)}`;
     if (c.unit === "age") return zs.age(v);
+    if (c.unit === "span") return zs.span(v);
     if (c.unit === "bytes") return zs.fmtText(v, "B");
     if (c.unit === "count") return zs.sig(v, "");
     return zs.sig(v / scale.div, scale.unit);
@@ -182,7 +183,7 @@
   zs.saveTable = (el, name) => {
     const d = el.zsData;
     if (!d) return;
-    const heads = d.columns.map((c) => (["text", "count", "time"].includes(c.unit) ? c.id : `${c.id} (${c.unit === "age" ? "s" : c.unit})`));
+    const heads = d.columns.map((c) => (["text", "count", "time"].includes(c.unit) ? c.id : `${c.id} (${c.unit === "age" || c.unit === "span" ? "s" : c.unit})`));
     const lines = [[el.dataset.rows || "name", ...heads]];
     for (const r of sorted(el, d)) lines.push([r.label, ...r.cells.map((v, i) => (d.columns[i].unit === "time" && v !== null ? new Date(v * 1000).toISOString() : v))]);
     zs.saveCsv(`zonescope-${name}.csv`, lines);

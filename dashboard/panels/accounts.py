@@ -27,9 +27,9 @@ COLUMNS = (
     tables.Column("done", "copied", "B", "bytes that this run copied"),
     tables.column("transfers", "total", "of", cap=True),
     tables.column("transfers", "rate", "rate", phone=True),
-    tables.column("transfers", "eta", "left"),
+    tables.Column("eta", "left", "span", "time to go as imapsync reckons it"),
     tables.column("transfers", "errors", "errors", "count", phone=True),
-    tables.column("transfers", "elapsed", "for"),
+    tables.Column("elapsed", "for", "span", "time since it began"),
     tables.Column("host", "runs on"),
     tables.Column("text", "its last line"),
 )
@@ -52,7 +52,7 @@ def imapsync_accounts(live: Live, query: Query, at: float | None) -> dict[str, A
     frame = copies(live, at)
     rows = []
     for r in frame.to_dict("records"):
-        cells: dict[str, tables.Cell] = {c.id: r[c.id] for c in COLUMNS if c.id in r}
+        cells: dict[str, tables.Cell] = {c.id: r[c.id] if pd.notna(r[c.id]) else None for c in COLUMNS if c.id in r}
         cells["share"] = _share(r["items_done"], r["items_total"])
         if r["state"] not in UNDER_WAY:
             cells |= {"rate": None, "eta": None}
@@ -62,7 +62,8 @@ def imapsync_accounts(live: Live, query: Query, at: float | None) -> dict[str, A
         quiet = r["state"] in ("done", "ended")
         rows.append(tables.Row(f"{r['host']} {r['stream']}", r["stream"], cells, states, quiet=quiet))
     rows.sort(key=lambda r: (ORDER.index(str(r.cells["state"])) if r.cells["state"] in ORDER else 3, r.label))
-    return tables.table(COLUMNS, rows, empty="No imapsync log has been heard of.") | {"said": said(frame)}
+    shown = [c for c in COLUMNS if c.phone or any(r.cells.get(c.id) not in (None, "") for r in rows)]
+    return tables.table(shown, rows, empty="No imapsync log has been heard of.") | {"said": said(frame)}
 
 
 def _share(done: float, total: float) -> float | None:

@@ -18,6 +18,7 @@ import pandas as pd
 
 from dashboard.live import Live
 from dashboard.panels import Frames, Known, Need, Query, panel, view
+from dashboard.panels.accounts import copies
 from dashboard.panels.data import Grid, PanelData, Series, number
 from dashboard.panels.tools import one, seconds
 from dashboard.verdicts import reasons_at, verdicts
@@ -541,10 +542,26 @@ def checks(live: Live, at: float | None = None) -> list[Check]:
             f"{len(every) - len(left)} of {len(every)} streams done",
         )
     )
+    out.append(_mailboxes(live, at))
     out.append(_room(live, found, by_pair, at))
     out.append(_snapshots(live, found, now))
     rank = {"fail": 0, "waiting": 1, "pass": 2}
     return sorted((c for c in out if c), key=lambda c: rank[c.state])
+
+
+def _mailboxes(live: Live, at: float | None) -> Check | None:
+    """What imapsync copies, if it copies anything."""
+    frame = copies(live, at)
+    if not len(frame):
+        return None
+    bad = sorted(frame["stream"][frame["state"].isin(["failed", "stalled", "silent", "ended"])])
+    left = int((~frame["state"].isin(["done"])).sum())
+    if bad:
+        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+        return Check("Mailboxes copied", "fail", f"not {', '.join(bad[:3])}{more}")
+    return Check(
+        "Mailboxes copied", "waiting" if left else "pass", f"{len(frame) - left} of {len(frame)} accounts done"
+    )
 
 
 def _links(live: Live, found: list[Pair], now: float) -> Check:

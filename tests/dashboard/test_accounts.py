@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ from dashboard import panels
 from dashboard.live import Live, NoHistory
 from dashboard.panels import PANELS, VIEWS
 from dashboard.panels.data import Grid
+from dashboard.panels.migration import checks
 from frames.store import Store, Writer
 from frames.tail import Second
 from tests.dashboard.scene import table
 
 START = 1_795_400_000
+PAIR = {"name": "", "source": "ma1", "target": "ms1", "source_pool": "mail", "target_pool": "", "datasets": []}
+PAIRS = json.dumps({"0": PAIR})
 
 
 @pytest.fixture(autouse=True)
@@ -70,8 +74,16 @@ def test_a_copy_that_nobody_tells_of_any_more_is_silent_and_has_no_rate() -> Non
     _, cells = shown(live(START + 90.0))
     assert cells["anna"]["state"] == "silent"
     assert cells["anna"]["rate"] is None
-    assert cells["anna"]["eta"] is None
+    assert "eta" not in cells["anna"]  # nobody's is known
     assert cells["carl"]["state"] == "done"
+
+
+def test_a_cutover_waits_for_the_mailboxes() -> None:
+    state = live(START + 5.0)
+    fact = table("host_facts", START, "ms1", {"fact": ["pairs"], "value": [PAIRS]})
+    state.add(Second(2, START + 1, "test", {"host_facts": fact}))
+    found = {c.what: c for c in checks(state)}
+    assert (found["Mailboxes copied"].state, found["Mailboxes copied"].detail) == ("fail", "not <b>bert</b>")
 
 
 def test_without_a_log_it_says_so() -> None:
