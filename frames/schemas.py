@@ -646,6 +646,9 @@ REQUESTS = declare(
     kind="log",
 )
 
+BUILT_IN = frozenset(SCHEMAS)
+"""Tables that zonescope declares itself; what comes later is of a user's own package."""
+
 
 BOUNDS_QUANTIZE: tuple[float, ...] = (0.0, *(float(2**i) for i in range(63)))
 """Lower bounds of the 64 buckets of a quantize() over values >= 0: [0,1), [1,2), [2,4), … in the unit of the

@@ -8,6 +8,7 @@ from dash import html
 
 from dashboard.live import Live
 from dashboard.pages import Page, PageFunction, Url, host_path, page
+from dashboard.panels.own import own_of
 from dashboard.panels.tools import TOP
 from dashboard.shell import attrs, panel_shell, view_shell
 from dashboard.verdicts import ORDER, verdicts
@@ -121,6 +122,9 @@ def host(url: Url) -> Page:
         panel_shell("zones_cpu", query, height=lanes, source=zones),
         panel_shell("zones_memory", query, height=lanes, source=zones, cls="zs-not-phone"),
     ]
+    own = [panel_shell(p, query, height=145) for p in own_of(url.live, name)]
+    left += own[::2]
+    right += own[1::2]
     return Page(
         title=name,
         head=[view_shell("host_head", query)],

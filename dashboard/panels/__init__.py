@@ -145,6 +145,7 @@ MODULES = (
     "dashboard.panels.host",
     "dashboard.panels.mail",
     "dashboard.panels.migration",
+    "dashboard.panels.own",
     "dashboard.panels.transfers",
     "dashboard.panels.pools",
     "dashboard.panels.vdevs",
