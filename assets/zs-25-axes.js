@@ -250,7 +250,7 @@
       ctx.setLineDash([]);
     }
     if (!zs.isTop(p) && !strip) return;
-    const y = strip ? 7 : Math.max(8, y0 + (p.kind === "heat" ? -7 : 8));
+    const y = strip ? 7 : Math.max(8, (p.kind === "heat" ? p.geo.y : y0) + 8); // never over a map's row of what overflows
     const end = p.geo.x + p.geo.w;
     ctx.font = zs.font(11);
     if (strip) zs.claim(p, 0, ctx.measureText(p.el.dataset.title || "").width + 8, y);

@@ -143,13 +143,36 @@
     const q = new URLSearchParams({ panel: p.name, query: JSON.stringify(p.query), from: String(Math.round(a * 1000)), to: String(Math.round(b * 1000)), points: String(p.asked || 500), tz: state.tz === "browser" ? Intl.DateTimeFormat().resolvedOptions().timeZone : state.tz });
     return q;
   };
-  zs.csv = (p) => {
+  zs.csv = (p, what = "panel.csv") => {
     const a = h("a");
-    a.href = `${(zs.config().base || "/")}api/panel.csv?${params(p)}`;
-    a.download = `${p.name}.csv`;
+    a.href = `${(zs.config().base || "/")}api/${what}?${params(p)}`;
+    a.download = `${p.name}.${what.split(".")[1]}`;
     document.body.append(a);
     a.click();
     a.remove();
+  };
+  /** What a panel is made of, and how long its data and its drawing take: it is asked for once more, by the clock. */
+  zs.panelStats = async (p) => {
+    if (!p.meta) return;
+    const [i0, i1] = p.columns();
+    let cells = 0;
+    for (let i = i0; i < i1; i++) cells += p.has(i);
+    const began = performance.now();
+    let said = "no answer";
+    try {
+      const r = await fetch(`${zs.config().base || "/"}api/panel.json?${params(p)}`, { cache: "no-store" });
+      const bytes = (await r.arrayBuffer()).byteLength;
+      said = r.ok ? `${zs.fmtText((performance.now() - began) / 1000, "s")}, ${zs.fmtText(bytes, "B")} of JSON` : `${r.status} ${r.statusText}`;
+    } catch (e) {
+      // the badge says that the server is away
+    }
+    const shown = p.meta.series.filter((s) => s.group !== "hidden").length;
+    const rows = [["data", said], ["drawing", zs.fmtText(p.drawMs / 1000, "s")], ["columns", `${cells} of ${i1 - i0} with samples, one is ${zs.width(p.step)}`],
+      ["series", String(shown)], ...(p.heat ? [["buckets", `${p.heat.rows}, ${p.heat.lit.length} keys lit`]] : []), ["source", p.el.dataset.source || (p.el.querySelector(".zs-panel-source") || {}).textContent || ""]];
+    zs.dialog("zs-stats", "Statistics", [
+      h("div", "zs-row", h("h2", "", p.el.dataset.title || p.name), button("", "Close", () => zs.closeDialog(), "close")),
+      h("table", "zs-table zs-data", h("tbody", "", ...rows.map(([k, v]) => h("tr", "", h("td", "", k), h("td", "", v))))),
+    ]);
   };
   zs.viewFull = (p) => {
     const on = !p.el.classList.contains("zs-full");
@@ -209,6 +232,9 @@
       item(p.el.classList.contains("zs-full") ? "Leave full view" : "View full", "v", "full", zs.viewFull),
       item("Data table", "i", "table", zs.dataTable),
       item("CSV of what is drawn", "", "download", zs.csv),
+      item("CSV of the rows behind it", "", "download", (q) => zs.csv(q, "raw.csv")),
+      item("JSON of what is drawn", "", "code", (q) => zs.csv(q, "panel.json")),
+      item("Statistics", "", "list", zs.panelStats),
       item("Show or hide the legend", "p l", "list", zs.legendToggle),
       item("Copy link", "p u", "link", (q) => zs.copy(zs.linkHere(q), "Link")),
       item("Investigate this range", "p x", "search", () => zs.explore(p, explore)),
@@ -234,9 +260,11 @@
     ["Panel under the mouse", [["v", "view full"], ["i", "its data"], ["p l", "legend"], ["p u", "copy link"], ["p x", "investigate"]]],
     ["Plot with focus", [["← →", "move the instant"], ["↑ ↓", "move between buckets"], ["Enter", "pin"]]],
   ];
+  /** Keys that only this page has: [[title, [[keys, what], …]], …]; a page's own file says. */
+  zs.pageKeys = () => [];
   zs.keysDialog = () => zs.dialog("zs-keys", "Keys", [
     h("div", "zs-row", h("h2", "", "Keys"), button("", "Close", () => zs.closeDialog(), "close")),
-    h("div", "zs-keys-grid", ...KEYS.map(([title, rows]) => h("section", "", h("h3", "", title),
+    h("div", "zs-keys-grid", ...[...KEYS, ...zs.pageKeys()].map(([title, rows]) => h("section", "", h("h3", "", title),
       ...rows.map(([k, what]) => h("div", "zs-key", h("span", "zs-kbds", ...k.split("  ").map((x) => h("kbd", "", x))), h("span", "", what)))))),
   ]);
 

@@ -524,6 +524,7 @@
       state = under.length || d.id !== settings().standing ? `Running on ${plural(d.running.length, "host")}` : `Always running on ${plural(d.running.length, "host")}`;
       if (d.ends) detail = `, ends in ${zs.span(Math.max(0, d.ends - zs.now()))}`;
     } else if (current && d.untaken) state = "No collector has taken it yet";
+    else if (under.length && d.hosts.some((x) => x.chosen && x.state === "lost")) state = "Nothing is heard of it";
     else if (under.length || S.busy || (fresh && !refused)) state = "Starting";
     else if (refused) state = `Refused by ${plural(refused, "host")}`;
     else state = "Not running";
@@ -551,7 +552,7 @@
     }
     const always = d.id === settings().standing && !d.requests.length;
     zs.text(el.zsEnds, always ? "Leaves a host alone for ten minutes if it uses over 25\u2009% of a CPU there or drops over 1000 records a second." : "Ends by itself after its time, over 25\u2009% of a CPU or 1000 drops a second, and a minute after nobody looks.");
-    const WORD = { running: "running", asked: "attaching probes", refused: "refused", ended: "ended" };
+    const WORD = { running: "running", asked: "attaching probes", refused: "refused", ended: "ended", lost: "nothing is heard" };
     zs.keyed(el.zsList, d.hosts.filter((x) => x.chosen), (x) => x.name, (x) => {
       const parts = { name: h("b", "", x.name), what: h("span", "", ""), rate: h("span", "zs-n", ""), cpu: h("span", "zs-n", ""), drops: h("span", "zs-n", "") };
       const row = h("div", "zs-dtrace-host", parts.name, parts.what, parts.rate, parts.cpu, parts.drops);
@@ -892,6 +893,14 @@
     zs.paintEvents(p, ctx, g.y, p.bottom);
     zs.dt.over(p, ctx);
   };
+
+  const KEYS = [
+    ["Keys of a heat map", [["↑  ↓", "light the next key"], ["j  k", "the same"], ["Space", "light or not; Shift adds"], ["Enter", "fix it and break it down"], ["Shift+click", "light one more"]]],
+    ["Heat map", [["Enter", "who was in the cell"], ["Shift+drag", "zoom the latency"], ["Shift+click", "on a tool: its other way"]]],
+    ["Flame graph", [["Ctrl+F  F3", "search, a regular expression"], ["Ctrl+I", "upper and lower case"], ["← → ↑ ↓", "move between boxes"], ["Enter", "zoom"], ["Esc", "all of it"]]],
+  ];
+  const general = zs.pageKeys;
+  zs.pageKeys = () => (!root() ? general() : KEYS.filter(([name]) => (name === "Flame graph") === (root().dataset.mode === "stacks")));
 
   // What the graphs' own tools (zs-78a-graphs.js) work with.
   zs.dt = { S, THIN, SEP, LIT, root, settings, heat, graph, slot, mode, chosen, button, menu, item, post, tried, go, stop, cost, above, light, write, apply, bounds, count, plural };

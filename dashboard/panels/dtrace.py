@@ -877,8 +877,8 @@ def _host(
     run: dict[str, Any] | None,
     now: float,
 ) -> dict[str, Any]:
-    """State of the question on one host: running, asked, refused, ended or '' with the reason in words; who asked,
-    what dtrace itself costs there (cores), seconds to its end."""
+    """State of the question on one host: running, asked, refused, ended, lost (nobody tells any more) or '' with the
+    reason in words; who asked, what dtrace itself costs there (cores), seconds to its end."""
     host = live.hosts[name]
     allowed = [x for x in host.fact("dtrace").split(",") if x]
     metric = a.id.partition("/")[0]
@@ -903,7 +903,7 @@ def _host(
         ends = now + going["left"]
     heard = host.newest is not None or host.link not in ("up", "")  # a dashboard that has just begun has not yet
     if state == "running" and heard and not host.up(now) and not fresh and going is None:
-        state, why = "ended", "the link dropped"
+        state, why = ("lost", _silence(host, now)) if host.link in ("up", "") else ("ended", "the link dropped")
     lack = found if (found := host.facts.get("missing:dtrace")) is not None and found.value else None
     return {
         "name": name, "up": host.up(now), "link": host.link, "knows": lack is None and host.fact("dtrace_at") != "none", "state": state,
