@@ -57,7 +57,7 @@ class Sysctl(Load):
                 if not all(NUMBER.match(n.get(c, "")) for c in COUNTERS):
                     raise self.bad(i, line, "no counters under netstat's headings")
                 if n["Ipkts"] != "0" or n["Opkts"] != "0":
-                    nics[match[1]] = [float(int(n[c])) for c in COUNTERS]
+                    nics[match[1]] = [int(n[c]) for c in COUNTERS]
                 continue
             match = QUEUES.search(line)
             if match:
@@ -85,7 +85,7 @@ class Sysctl(Load):
 
         def number(name: str) -> float:
             text = values.get(name, "")
-            return float(text) if NUMBER.match(text) else nan
+            return int(text) if NUMBER.match(text) else nan
 
         def page(name: str) -> float:
             return number(f"vm.stats.vm.{name}") * self.page_size

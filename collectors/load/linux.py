@@ -48,7 +48,7 @@ class Procfs(Load):
         for i, line in enumerate(lines):
             match = NAMED.match(line)
             if match:
-                numbers[match[1]] = float(int(match[2]))
+                numbers[match[1]] = int(match[2])
                 continue
             match = NIC.match(line)
             if match:

@@ -199,7 +199,7 @@ class Cgroups(Reports):
         }
 
     def _io(self, name: str, files: dict[str, list[str]], moment: float) -> dict[str, float]:
-        sums = {"rios": 0.0, "wios": 0.0, "rbytes": 0.0, "wbytes": 0.0}
+        sums: dict[str, float] = {"rios": 0, "wios": 0, "rbytes": 0, "wbytes": 0}
         for line in files.get("io.stat", ()):
             for word in line.split()[1:]:
                 key, _, value = word.partition("=")
@@ -215,7 +215,7 @@ class Cgroups(Reports):
 
 
 def _number(text: str) -> float:
-    return float(int(text)) if text.isdecimal() and len(text) <= 20 else nan
+    return int(text) if text.isdecimal() and len(text) <= 20 else nan
 
 
 def _one(files: dict[str, list[str]], name: str) -> float:
