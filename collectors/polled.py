@@ -7,8 +7,10 @@ prints something else in its place: then there is no epoch, and the arrival time
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 from collectors.base import Batch, Context, ParseError
 from collectors.pasted import unquoted
@@ -16,6 +18,8 @@ from collectors.pasted import unquoted
 MOST_LINES = 200_000
 """More lines without an end are not a report (but see `Polled.most`); they are refused and forgotten."""
 
+DOCUMENT = re.compile(r'\{\s*(?:"|$)')
+"""The first line of JSON: neither laid out nor broken at its commas does it have another line like it."""
 _BEGIN = re.compile(r"== begin (\S+)(?: (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d))?")
 
 
@@ -78,6 +82,23 @@ class Polled:
         if self.strict:
             raise e
         self._around = self._around or e
+
+    def document(self, lines: list[str], at: int) -> Any:
+        """The JSON that begins in line `at`: as it was printed, or broken at its commas, as our commands do with it."""
+        wrong: list[json.JSONDecodeError] = []
+        for between in ("\n", ","):
+            try:
+                return json.JSONDecoder().raw_decode(between.join(lines[at:]))[0]
+            except json.JSONDecodeError as e:
+                wrong.append(e)
+            except RecursionError:
+                raise self.bad(at, lines[at], "JSON without a bottom") from None
+        between, furthest = max(zip(("\n", ","), wrong, strict=True), key=lambda w: w[1].pos)
+        before = furthest.doc[: furthest.pos]
+        several = len(lines) - at > 1
+        i = min(at + before.count(between), len(lines) - 1) if several else at
+        column = 1 + furthest.pos - (before.rfind(between) + 1 if several else 0)
+        raise self.bad(i, lines[i], f"not JSON: {furthest.msg}", column) from furthest
 
     def feed(self, line: str, at: float) -> list[Batch]:
         self._line_no += 1

@@ -14,9 +14,9 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from collectors.base import OS, Batch, Context, Source, Variant
+from collectors.base import OS, Batch, Context, ParseError, Source, Variant
 from collectors.pasted import columns, is_command, unwrapped
-from collectors.polled import Polled, again
+from collectors.polled import DOCUMENT, Polled, again
 from collectors.tables import Heading, is_heading, is_torn, tabbed
 from collectors.units import is_date, size
 from frames.schemas import DATASET_USAGE, SNAPSHOTS
@@ -77,10 +77,30 @@ class ListParser(Polled):
         self._layouts = [columns, PLAIN]
 
     def opens(self, line: str) -> bool:
-        return is_heading(line, HEADINGS)
+        return is_heading(line, HEADINGS) or DOCUMENT.match(line) is not None
 
     def report(self, lines: list[str]) -> list[Batch]:
         rows = Rows(self.east)
+        document = next((i for i, line in enumerate(lines) if DOCUMENT.match(line)), None)
+        if document is not None:
+            self._json(lines, document, rows)
+        else:
+            self._text(lines, rows)
+        return rows.batches(self.stamp)
+
+    def _json(self, lines: list[str], at: int, rows: Rows) -> None:
+        """-j of OpenZFS 2.3."""
+        try:
+            for name, dataset in self.document(lines, at)["datasets"].items():
+                values = {"type": str(dataset["type"]).lower()}
+                values |= {COLUMNS[p]: str(v["value"]) for p, v in dataset["properties"].items() if p in COLUMNS}
+                rows.add({**values, "dataset": name})
+        except ParseError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError) as e:
+            raise self.bad(at, lines[at], f"not the JSON of zfs list: {type(e).__name__} {e}") from e
+
+    def _text(self, lines: list[str], rows: Rows) -> None:
         heading: Heading | None = None
         for i, line in enumerate(lines if self.strict else unwrapped(lines)):
             cells = self._scripted(line) if "\t" in line else None
@@ -108,7 +128,6 @@ class ListParser(Polled):
                 rows.add({COLUMNS[n.lower()]: c for n, c in cells.items() if n.lower() in COLUMNS})
             except ValueError as e:
                 raise self.bad(i, line, str(e)) from e
-        return rows.batches(self.stamp)
 
     def _scripted(self, line: str) -> dict[str, str] | None:
         """A row of -H, whose tabs a terminal may have turned into blanks."""

@@ -3,8 +3,8 @@
 With an interval these reports are scaled to a second and cut to whole numbers, which loses every lone event; asked
 without one they give exact totals since import. So the command asks again and again, and the increments are taken
 here. `zpool iostat -v` stands before them, for the tree: a histogram names its vdev and not its place.
-Streams with an interval are read too (their first report is since import and is dropped). A saved text with one
-report shows its totals, and words around it are passed over.
+Streams with an interval are read too (their first report is since import and is dropped): so is a saved text without
+markers, unless commands stand between its reports. With one report it shows the totals. Words around are passed over.
 
 A latency bucket is labelled by its upper end (1023 ns: 512 to 1023 ns), a size bucket by its lower end; both are
 powers of two and become the buckets of BOUNDS['quantize'], in ns and in bytes.
@@ -48,6 +48,10 @@ N = len(BOUNDS_QUANTIZE)
 _Counts = dict[str, list[int]]
 """Measure to its counts."""
 
+_FIRST, _LATER, _ONCE = "first", "later", "once"
+"""Reports of a stream, and the one of a command without an interval."""
+_INTERVAL = re.compile(r"\s[0-9.]+(?:\s+[0-9]+)?\s*$")
+
 
 class HistogramParser(Polled):
     """One row per pool or vdev and measure that ever counted anything.
@@ -64,17 +68,24 @@ class HistogramParser(Polled):
         self._next_name: tuple[str, ...] | None = None  # set by the line that opens another report
         self._before: dict[tuple[str, str], _Counts] | None = None
         self._alone = False  # one report was read so far
+        self._asked = ""  # the command before this line
+        self._kind, self._next_kind = _FIRST, _LATER  # of a text without marks of ours
 
     def opens(self, line: str) -> bool:
+        if "zpool iostat" in line and is_command(line):
+            self._asked = line
         name = _title(line)
         if name is None or line.split()[-1] == "bandwidth":
             return False
         if not self.strict and len(name) == 1 and (len(line.split()) > 3 or line.rstrip()[-1] in ".:,!?`"):
             return False  # words on a page
+        kind = (_FIRST if _INTERVAL.search(self._asked) else _ONCE) if self._asked else ""
         if self._first_name is None:
-            self._first_name = name
+            self._first_name, self._kind, self._asked = name, kind or self._kind, ""
             return False
         self._next_name = name if name == self._first_name else None
+        if self._next_name:
+            self._next_kind, self._asked = kind or _LATER, ""
         return self._next_name is not None
 
     def report(self, lines: list[str]) -> list[Batch]:
@@ -85,11 +96,14 @@ class HistogramParser(Polled):
         for key, (_, table) in zip(keys, found, strict=True):
             totals.setdefault(key, {}).update(table)
         before, self._before = self._before, totals
-        self._alone = before is None
-        if before is None:
-            self._found = bool(totals)
+        kind, self._kind = self._kind, self._next_kind
+        if before is None or (kind == _FIRST and not self.strict):
+            self._alone = before is None
+            self._found = self._found or bool(totals)
             return []
-        return self._batch({k: _increase(before.get(k, {}), m) if self._cumulative else m for k, m in totals.items()})
+        self._alone = False
+        cumulative = self._cumulative and (self.strict or kind == _ONCE)
+        return self._batch({k: _increase(before.get(k, {}), m) if cumulative else m for k, m in totals.items()})
 
     def end(self, at: float) -> list[Batch]:
         out = super().end(at)

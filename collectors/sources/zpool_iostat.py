@@ -294,8 +294,8 @@ class IostatParser:
         if is_command(line):
             out = self._next()
             if self._saved:
+                self._drop_first = not _WITHOUT_FIRST.search(line) if "zpool iostat" in line else self._drop_first
                 self._anew()
-                self._drop = self._drop and not _WITHOUT_FIRST.search(line)
             return out
         if not self._saved or self._is_torn(line, tokens):
             return self._refuse(line, "neither a row nor a heading")

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from collectors.base import Batch, Context, Source, Variant
+from collectors.base import Batch, Context, ParseError, Source, Variant
 from collectors.pasted import columns, is_command
-from collectors.polled import Polled, again
+from collectors.polled import DOCUMENT, Polled, again
 from collectors.tables import Heading, is_heading, is_torn, tabbed
 from collectors.units import is_date, percent, size
 from collectors.vdevs import SECTIONS, is_group
@@ -53,10 +53,29 @@ class CapacityParser(Polled):
         self._columns = {len(columns): columns} if columns else BY_NUMBER
 
     def opens(self, line: str) -> bool:
-        return is_heading(line, OF_POOLS)
+        return is_heading(line, OF_POOLS) or DOCUMENT.match(line) is not None
 
     def report(self, lines: list[str]) -> list[Batch]:
         out: dict[str, list[Any]] = {c: [] for c in POOL_CAPACITY.names[2:]}
+        document = next((i for i, line in enumerate(lines) if DOCUMENT.match(line)), None)
+        if document is not None:
+            self._json(lines, document, out)
+        else:
+            self._text(lines, out)
+        return [Batch(POOL_CAPACITY.name, out, self.stamp)] if out["pool"] else []
+
+    def _json(self, lines: list[str], at: int, out: dict[str, list[Any]]) -> None:
+        """-j of OpenZFS 2.3."""
+        try:
+            for key, pool in self.document(lines, at)["pools"].items():
+                row = {_PROPERTIES.get(p, p.upper()): str(v["value"]) for p, v in pool["properties"].items()}
+                self._add(out, {"HEALTH": pool["state"], **row, "NAME": str(pool.get("name", key))})
+        except ParseError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError) as e:
+            raise self.bad(at, lines[at], f"not the JSON of zpool list: {type(e).__name__} {e}") from e
+
+    def _text(self, lines: list[str], out: dict[str, list[Any]]) -> None:
         heading: Heading | None = None
         flat = False  # vdevs of -v that have lost their indentation stand behind their pool
         for i, line in enumerate(lines):
@@ -88,7 +107,6 @@ class CapacityParser(Polled):
                 self._add(out, row)
             except ValueError as e:
                 raise self.bad(i, line, str(e)) from e
-        return [Batch(POOL_CAPACITY.name, out, self.stamp)] if out["pool"] else []
 
     def _scripted(self, line: str) -> dict[str, str] | None:
         """A row of -H, whose tabs a terminal may have turned into blanks."""

@@ -18,7 +18,6 @@ left out takes its name from the first row. A command that a shell repeated ends
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,7 +26,7 @@ from typing import Any
 
 from collectors.base import Batch, Context, ParseError, Source, Variant
 from collectors.pasted import is_command
-from collectors.polled import Polled, again
+from collectors.polled import DOCUMENT, Polled, again
 from collectors.units import duration, is_date, nanoseconds, percent, size, utc
 from collectors.vdevs import SECTIONS, Nest, Tree, Vdev, is_group
 from frames.schemas import POOL_SCAN, ZPOOL_STATUS
@@ -43,7 +42,6 @@ _ROW = re.compile(rf"(\s*)(\S.*?)\s+({_STATES})(?:\s+(.*))?")
 _HEADING = re.compile(r"\s*NAME\s+STATE\s+READ\s+WRITE\s+CKSUM(?:\s.*)?")
 _BEFORE_NOTE = ("SLOW", "POWER", "DIO")
 """Columns of -s, --power and -d; those of -c stand behind the note."""
-_JSON = re.compile(r'\{\s*(?:"|$)')
 _SCANS = ("scan", "scrub", "expand", "remove")
 _DAY = r"\w{3} \w{3} [ \d]?\d \d\d:\d\d:\d\d \d{4}"
 _SPAN = r"((?:[0-9]+ days? )?(?:[0-9]+:[0-9]{2}:[0-9]{2}|(?:[0-9]+[dhms])+))"
@@ -69,7 +67,7 @@ class StatusParser(Polled):
         self._last = 0
 
     def opens(self, line: str) -> bool:
-        if _JSON.match(line):  # neither broken at commas nor laid out does it begin another line so
+        if DOCUMENT.match(line):
             return True
         if self._field_before in ("config", "errors") and (line.isdecimal() or is_date(line)) and line[0].strip():
             self._pools, self._list, self._field_before = set(), 0, ""
@@ -89,7 +87,7 @@ class StatusParser(Polled):
             self.stamp = self.local = None
         rows: dict[str, list[Any]] = {c: [] for c in ZPOOL_STATUS.names[2:]}
         scans: dict[str, list[Any]] = {c: [] for c in POOL_SCAN.names[2:]}
-        document = next((i for i, line in enumerate(lines) if _JSON.match(line)), None)
+        document = next((i for i, line in enumerate(lines) if DOCUMENT.match(line)), None)
         for pool_rows, scan in self._text(lines) if document is None else self._json(lines, document):
             for vdev, state, counters, note in pool_rows:
                 values = (vdev.pool, vdev.path, vdev.device, vdev.kind, vdev.alloc_class, state, *counters, note)
@@ -237,7 +235,7 @@ class StatusParser(Polled):
 
     def _json(self, lines: list[str], at: int) -> Iterator[tuple[list[_Row], dict[str, Any]]]:
         try:
-            pools = self._document(lines, at)["pools"]
+            pools = self.document(lines, at)["pools"]
             for key, pool in pools.items():
                 name = str(pool.get("name", key))  # the key is a guid with --json-pool-key-guid
                 yield list(_json_rows(name, pool)), self._json_scan(name, pool)
@@ -245,21 +243,6 @@ class StatusParser(Polled):
             raise
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as e:
             raise self.bad(at, lines[at], f"not the JSON of zpool status: {type(e).__name__} {e}") from e
-
-    def _document(self, lines: list[str], at: int) -> Any:
-        """As it was printed, or broken at its commas, as the command does with its one long line."""
-        wrong: list[json.JSONDecodeError] = []
-        for between in ("\n", ","):
-            try:
-                return json.JSONDecoder().raw_decode(between.join(lines[at:]))[0]
-            except json.JSONDecodeError as e:
-                wrong.append(e)
-        between, furthest = max(zip(("\n", ","), wrong, strict=True), key=lambda w: w[1].pos)
-        before = furthest.doc[: furthest.pos]
-        several = len(lines) - at > 1
-        i = min(at + before.count(between), len(lines) - 1) if several else at
-        column = 1 + furthest.pos - (before.rfind(between) + 1 if several else 0)
-        raise self.bad(i, lines[i], f"not JSON: {furthest.msg}", column) from furthest
 
     def _json_scan(self, pool: str, data: dict[str, Any]) -> dict[str, Any]:
         errors = _number(data.get("error_count"))

@@ -50,10 +50,15 @@ def table(*rows: str, pool: str = "tank") -> str:
     return "\n" + pool + "\n" + "".join(row.replace(" ", "\t") + "\n" for row in rows)
 
 
+def asked(*tables: str) -> str:
+    """Reports of a command that was asked again and again."""
+    return "".join(f"== begin {1795449500 + i} 2026-11-23 15:58:{20 + i}\n{t}== end\n" for i, t in enumerate(tables))
+
+
 def test_totals_become_increments() -> None:
     first = table("1023 1 0 0 0 0 0 0 0 0", "2047 7 0 0 0 0 0 0 0 0")
     second = table("1023 1 0 0 0 0 0 0 0 0", "2047 9 3 0 0 0 0 0 0 0")
-    frame = parse_text(TOTALS, first + second)["zpool_histogram"]
+    frame = parse_text(TOTALS, asked(first, second))["zpool_histogram"]
     assert counts(frame, "total_wait_read") == {1024: 2}
     assert counts(frame, "total_wait_write") == {1024: 3}
     assert set(frame["measure"]) == {"total_wait_read", "total_wait_write"}, "what never counted is no row"
@@ -61,8 +66,8 @@ def test_totals_become_increments() -> None:
 
 def test_a_pool_imported_anew_is_no_negative_count() -> None:
     first, second = table("1023 5 0 0 0 0 0 0 0 0"), table("1023 2 0 0 0 0 0 0 0 0")
-    assert parse_text(TOTALS, first + second) == {}
-    frame = parse_text(TOTALS, first + second + table("1023 3 0 0 0 0 0 0 0 0"))["zpool_histogram"]
+    assert parse_text(TOTALS, asked(first, second)) == {}
+    frame = parse_text(TOTALS, asked(first, second, table("1023 3 0 0 0 0 0 0 0 0")))["zpool_histogram"]
     assert counts(frame, "total_wait_read") == {512: 1}
 
 
@@ -74,10 +79,36 @@ def test_request_sizes_by_their_lower_end() -> None:
 
 @pytest.mark.parametrize("stamp", ["1795468643", "Mon Nov 23 21:17:23 UTC 2026", "# zpool iostat -wHp -T u 1"])
 def test_a_stamp_is_no_name(stamp: str) -> None:
-    text = "".join(f"{stamp}\n" + table(f"1023 {n} 0 0 0 0 0 0 0 0") for n in (1, 4))
+    text = asked(*(f"{stamp}\n" + table(f"1023 {n} 0 0 0 0 0 0 0 0") for n in (1, 4)))
     frame = parse_text(TOTALS, text)["zpool_histogram"]
     assert frame["pool"].unique().tolist() == ["tank"]
     assert counts(frame, "total_wait_read") == {512: 3}
+
+
+@pytest.mark.parametrize(
+    ("before", "between", "expected"),
+    [
+        ("", "", [7]),  # a stream: what came within the second
+        ("$ zpool iostat -wHp 1 2\n", "1795468644\n", [7]),
+        ("$ zpool iostat -wHp\n", "Again, a minute later:\n$ zpool iostat -wHp\n", [6]),  # totals, twice
+        ("$ zpool iostat -wHp 1 1\n", "$ zpool iostat -wHp 1 1\n", None),  # nothing but means since import
+    ],
+)
+def test_reports_of_a_saved_text(before: str, between: str, expected: list[int] | None) -> None:
+    first, second = (table(f"1023 {n} 0 0 0 0 0 0 0 0") for n in (1, 7))
+    frames = parse_text(TOTALS, before + first + between + second)
+    assert [sum(c) for c in frames["zpool_histogram"]["counts"] if any(c)] == expected if expected else frames == {}
+
+
+def test_one_report_of_a_saved_text_is_its_totals() -> None:
+    text = "It is slow:\n```\n$ zpool iostat -w tank\n\ntank         total_wait     disk_wait  scrub\n"
+    text += "latency      read  write   read  write   wait\n----------  -----  -----  -----  -----  -----\n"
+    text = text.replace("scrub\n", "\n").replace("   wait", "  scrub")
+    text += "511ns           0      0      0      0      0\n1us          109K      3      0      0      4\n```\nWhy?\n"
+    frame = parse_text(TOTALS, text)["zpool_histogram"]
+    assert frame["pool"].unique().tolist() == ["tank"]
+    assert counts(frame, "total_wait_read") == {512: 109 * 1024}
+    assert counts(frame, "scrub_wait") == {512: 4}
 
 
 def test_errors_name_the_line() -> None:
