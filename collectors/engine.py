@@ -184,6 +184,9 @@ class Engine:
             self.flush()
             next_beat = max(next_beat + self._beat, time.monotonic())
             stop.wait(max(0.0, next_beat - time.monotonic()))
+        for call in self._each_beat:
+            if stopped := getattr(call, "stopped", None):
+                stopped(self)
         for run in self.hosts.values():
             run.generation += 1
             if run.link:

@@ -21,6 +21,9 @@ FILE = "requests.sqlite"
 ACTIONS = ("dtrace_start", "dtrace_stop", "keep_alive", "marker")
 STATES = ("asked", "taken", "running", "refused", "ended")
 _OVER = ("refused", "ended")
+KEEP = 7 * 86400.0
+"""Seconds that a request which is over is kept here; the history keeps it as long as its tables. One that only said
+that somebody looks, each ten seconds of every page in sight, is kept for as long as it may live."""
 
 
 class RequestError(ValueError):
@@ -69,6 +72,11 @@ class Requests:
             raise RequestError(f"{action}: the body is no JSON: {e}") from e
         id_, now = uuid.uuid4().hex, time.time()
         with self._lock, closing(self._connect()) as db:
+            db.execute(
+                "DELETE FROM requests WHERE state IN (?, ?) "
+                "AND updated < CASE action WHEN 'keep_alive' THEN ? ELSE ? END",
+                (*_OVER, now - self._life, now - KEEP),
+            )
             db.execute(
                 "INSERT INTO requests VALUES (?, ?, ?, ?, ?, 'asked', '', ?)", (id_, now, action, text, who, now)
             )

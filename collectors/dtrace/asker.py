@@ -164,6 +164,18 @@ class Asker:
             self._figures(engine, clock)
         self._tell(engine)
 
+    def stopped(self, engine: Engine) -> None:
+        """The collector ends: so does all that it runs."""
+        why = "the collector was stopped"
+        try:
+            for live in list(self._live.values()):
+                self._end(engine, live, why)
+            for asked in list(self._asked.values()):
+                asked.over.update(dict.fromkeys(asked.standing, why))
+                self._settle(engine, asked)
+        except Exception:
+            log.exception("D questions")
+
     # -- requests ----------------------------------------------------------------------------------------------
 
     def _mine(self, engine: Engine, request: Request) -> list[str]:
@@ -171,9 +183,17 @@ class Asker:
 
     def _sweep(self, engine: Engine) -> None:
         """What an earlier collector left running ended with it."""
+        why, told = "the collector was started anew", set()
         for request in self.requests.open():
-            if request.action == "dtrace_start" and request.state != "asked" and self._mine(engine, request):
-                self._record(engine, request, "ended", "the collector was started anew")
+            if request.action != "dtrace_start" or request.state == "asked" or not self._mine(engine, request):
+                continue
+            self._record(engine, request, "ended", why)
+            over = {part.partition(": ")[0] for part in request.why.split("; ")}
+            for host in self._mine(engine, request) if request.state == "running" else ():
+                question = str(request.body.get("question"))
+                if host not in over and (host, question) not in told:
+                    told.add((host, question))
+                    engine.event(host, "dtrace", question, "warn", f"D question ended: {why}", request.who)
 
     def _take(self, engine: Engine, request: Request) -> None:
         if request.action == "dtrace_start" and self._mine(engine, request):
@@ -312,6 +332,8 @@ class Asker:
         except RequestError as e:
             log.warning("request", id=request.id, why=str(e))
             return
+        if request.action == "keep_alive":
+            return  # one each ten seconds of every page in sight: nothing to keep
         engine.add(
             "requests",
             time=[int(time.time() * 1e6)],

@@ -255,7 +255,8 @@ def frame(answer: str, os: OS, interval: int, limit: int) -> list[str]:
         # host would fall silent. dtrace's own wait between two looks at its buffers is a clock that does.
         tick = "syscall::epoll_*wait:entry"
         due = "pid == $pid && timestamp >= zs_due"
-        step = f"zs_due = timestamp > zs_due + {length} ? timestamp + {length} : zs_due + {length}; "
+        # Late by half an interval, the next is a whole one all the same: two within a half would have one stamp.
+        step = f"zs_due = (timestamp > zs_due + {length // 2} ? timestamp : zs_due) + {length}; "
     else:
         tick, due, step = f"profile:::tick-{interval}s", "", ""
     body = (

@@ -184,10 +184,6 @@ class Door:
         run.watchers.add(who)
         run.seen = now
 
-    def leave(self, run: Run, who: str) -> None:
-        """`who` no longer looks at it; somebody else may come back within `Policy.unwatched`."""
-        run.watchers.discard(who)
-
     def dropped(self, run: Run, now: float, total: float) -> None:
         """`total` records lost so far (`FrameParser.dropped`)."""
         run.lost.add(now, total)
@@ -199,11 +195,6 @@ class Door:
     def stop(self, run: Run, who: str) -> None:
         """A person ends it; `due` names it next."""
         run.stopping = run.stopping or f"stopped by {who}"
-
-    def link_lost(self, host: str) -> None:
-        """The link is gone, and with it every run of the host."""
-        for run in [r for r in self.runs.values() if r.host == host]:
-            self.ended(run, "the link dropped")
 
     def ended(self, run: Run, why: str = "") -> str:
         """The command is over; why, in words. `why`: what it said last, if it was not told to stop."""

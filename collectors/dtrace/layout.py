@@ -593,7 +593,7 @@ def _untabbed(lines: list[str]) -> list[str]:
 
 def _unindented(lines: list[str]) -> list[str]:
     """`lines` with what lies between two at the margin where dtrace prints it, if somebody indented it or cut
-    blanks off, as its histograms, stacks, or the session around them show."""
+    blanks off, as its histograms, stacks, dumps, or the session around them show."""
     out: list[str] = []
     at = 0
     for n in range(len(lines) + 1):
@@ -608,6 +608,7 @@ def _moved(lines: list[str]) -> list[str]:
     least = min((_indent(line) for line in lines if line.strip()), default=0)
     places = {line.index("value") - 11 for line in lines if blocks.HEADER.fullmatch(line)}
     places |= {m.end() - _INDENT for line in lines if (m := _INDENTED_FRAME.match(line))}
+    places |= {line.index("0") - 13 for line in lines if _DUMP_HEAD.fullmatch(line)}
     places |= {_indent(line) for line in lines if _TYPED.match(line)}
     by = min(places, default=0)
     if 0 < by <= least:

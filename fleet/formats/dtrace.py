@@ -61,7 +61,7 @@ def asked(program: str) -> Asked | None:
     found = re.search(r'zs1 key [^"]*?(log2 \d+|(?:ll|l)?quantize(?: -?\d+)*|sum|count)(?=%@|=%@)', program)
     if found:
         agg = found[1]
-    every = re.search(r"profile:::tick-(\d+)s|zs_due \+ (\d+)", program)
+    every = re.search(r"profile:::tick-(\d+)s|zs_due = timestamp \+ (\d+)", program)
     interval = 1.0
     if every:
         interval = float(every[1]) if every[1] else float(every[2]) / 1e9

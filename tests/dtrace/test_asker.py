@@ -375,9 +375,39 @@ def test_a_host_without_dtrace_says_that_before_what_the_inventory_lacks(
 def test_what_an_earlier_collector_ran_is_over(box: tuple[FakeEngine, Asker, Requests]) -> None:
     engine, asker, requests = box
     id_ = ask(requests, "disk_io")
+    also = ask(requests, "disk_io")
+    refused = requests.ask("dtrace_start", {"hosts": ["box"], "question": "zfs_io"}, "anna")
     requests.update(id_, "running")
+    requests.update(also, "running")
+    requests.update(refused, "running", "elsewhere: down; box: zfs_io is not allowed on box")
     asker(engine, 0.0)
     assert (state(requests, id_).state, state(requests, id_).why) == ("ended", "the collector was started anew")
+    assert state(requests, refused).state == "ended"
+    assert engine.said == ["D question ended: the collector was started anew"], "of one run, and of none that was not"
+
+
+def test_a_collector_that_is_stopped_says_what_ended_with_it(box: tuple[FakeEngine, Asker, Requests]) -> None:
+    engine, asker, requests = box
+    engine.run.streams["dtrace"] = SimpleNamespace(running=object(), parser=SimpleNamespace(running=False, names={}))
+    ids = [ask(requests, "disk_io"), ask(requests, STANDING.id)]
+    asker(engine, 0.0)
+    engine.link.started[0][1].lines(1.0, ["zs1 start 1 disk_io 5"])
+    asker.stopped(engine)  # type: ignore[arg-type]
+    assert [state(requests, i).why for i in ids] == ["box: the collector was stopped"] * 2
+    assert engine.said[-1] == "D question ended: the collector was stopped"
+    assert engine.link.stopped == [engine.link.started[0][0]]
+    assert not asker.door.runs
+
+
+def test_who_looks_leaves_no_rows(box: tuple[FakeEngine, Asker, Requests]) -> None:
+    engine, asker, requests = box
+    id_ = ask(requests, "disk_io")
+    asker(engine, 0.0)
+    before = len(engine.told("requests"))
+    look = requests.ask("keep_alive", {"request": id_}, "anna")
+    asker(engine, 0.0)
+    assert state(requests, look).state == "ended"
+    assert len(engine.told("requests")) == before
 
 
 def test_the_standing_question_is_not_run_twice(box: tuple[FakeEngine, Asker, Requests]) -> None:

@@ -301,6 +301,7 @@ def test_a_text_that_was_indented(blanks: int) -> None:
         "\n  uname                                                             1\n     1109  svc.startd"
         "                                                        2\n",
     ]
+    texts += [read(RECORDED / "dt_keys_typed.txt").partition("\n")[2]]
     for text in texts:
         moved = indent(text, " " * blanks)
         assert [plain(r) for r in layout.parse(moved).rows] == [plain(r) for r in layout.parse(text).rows]

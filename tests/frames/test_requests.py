@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -55,3 +56,22 @@ def test_many_may_ask_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         ids = list(pool.map(lambda i: Requests(tmp_path).ask("marker", {"n": i}, "anna"), range(64)))
     assert {r.id: r.body["n"] for r in Requests(tmp_path).pending()} == {id_: i for i, id_ in enumerate(ids)}
+
+
+def test_what_is_over_goes_and_pages_that_look_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = Requests(tmp_path)
+    clock = 1_000_000.0
+    monkeypatch.setattr("frames.requests.time.time", lambda: clock)
+    old, open_ = requests.ask("dtrace_start", {}, "anna"), requests.ask("dtrace_start", {}, "anna")
+    requests.update(old, "ended")
+    requests.update(open_, "running")
+    for _ in range(1000):  # some three hours of one page
+        clock += 10
+        requests.update(requests.ask("keep_alive", {"request": open_}, "anna"), "ended")
+    with sqlite3.connect(requests.path) as db:
+        assert db.execute("SELECT count(*) FROM requests").fetchone()[0] < 12
+    assert requests.get(old)
+    clock += 8 * 86400
+    requests.ask("marker", {}, "anna")
+    assert requests.get(old) is None
+    assert requests.get(open_)
