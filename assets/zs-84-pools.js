@@ -103,7 +103,7 @@
   zs.tableView("vdev_tree");
   zs.tableView("scan_history");
   const draw = zs.renderers.vdev_tree;
-  const tree = () => document.getElementById("v-vdev_tree");
+  const tree = () => document.getElementById("v-vdev-tree");
   const asked = () => {
     const q = new URLSearchParams(location.search);
     return { pool: q.get("pool") || "", vdev: q.get("vdev") || "" };
