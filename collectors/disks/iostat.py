@@ -169,12 +169,13 @@ class Iostat(Disks):
         for i, line in enumerate(lines):
             words = line.split()
             if ABREAST.match(line):
-                self._abreast, self._side = names or self._side, words
-                if len(self._abreast) * 3 != sum(words.count(w) for w in SIDE):
-                    raise self.bad(i, line, f"{len(self._abreast)} disks over these headings")
-            elif words[0][0].isalpha() or words[0][0] == "/":
+                disks = names or self._abreast
+                if not disks or len(disks) * 3 != sum(words.count(w) for w in SIDE):
+                    raise self.bad(i, line, f"{len(disks)} disks over these headings")
+                self._abreast, self._side = disks, words
+            elif words[0][0].isalpha():
                 names = [w for w in words if w not in ("tty", "cpu")]
-            elif len(words) != len(self._side):
+            elif not self._side or len(words) != len(self._side):
                 raise self.bad(i, line, f"{len(words)} fields under {len(self._side)} headings")
             else:
                 found.append(self._line_of_disks(i, line, words))

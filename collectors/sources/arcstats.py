@@ -180,6 +180,8 @@ class Arcstats(Reports):
             return []  # the long form of another kstat
         else:
             found = self._text(lines)
+        if self.ctx.saved and self._reports and not found:
+            return []  # other statistics, behind those of the ARC
         values = {name: int(number) for name, number, _ in found}
         whole = "size" in values and "hits" in values
         if not (whole or (self.ctx.saved and self._of_the_arc(lines, values))):

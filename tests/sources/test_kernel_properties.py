@@ -36,6 +36,21 @@ CASES = [
     (host_load.SOURCE, "mpstat-linux", "linux-mpstat-12.6.txt"),
     (host_load.SOURCE, "procfs", "linux-procfs.txt"),
     (host_load.SOURCE, "sysctl", "freebsd-sysctl.txt"),
+    (arcstats.SOURCE, "procfs", "linux-arcstat.txt"),
+    (disk_io.SOURCE, "iostat", "solaris10-iostat-D.txt"),
+    (disk_io.SOURCE, "sysstat", "linux-sysstat-5-one-report.txt"),
+    (disk_io.SOURCE, "diskstats", "linux-vmstat-d.txt"),
+    (host_load.SOURCE, "kstat-links", "solaris11-dladm.txt"),
+    (host_load.SOURCE, "kstat-drivers", "solaris10-kstat-long.txt"),
+    (host_load.SOURCE, "vmstat", "solaris11-swap-lh.txt"),
+    (host_load.SOURCE, "vmstat", "freebsd-vmstat-h.txt"),
+    (host_load.SOURCE, "mpstat-linux", "linux-mpstat-8.txt"),
+    (zone_usage.SOURCE, "kstats", "illumos-vfsstat.txt"),
+    (zone_usage.SOURCE, "kstats", "illumos-zonememstat.txt"),
+    (zone_usage.SOURCE, "kstats", "illumos-xml-and-prctl.txt"),
+    (zone_usage.SOURCE, "kstats", "illumos-kstat-long.txt"),
+    (zone_usage.SOURCE, "prstat", "solaris10-listing-and-rcapstat.txt"),
+    (zone_usage.SOURCE, "zonestat", "solaris11-zonestat-people.txt"),
     (imapsync.SOURCE, "log", "linux-two-runs.txt"),
     (mail_activity.SOURCE, "ps-zone", "solaris10-cyrus.txt"),
     (mail_activity.SOURCE, "ps-cgroup", "linux-cyrus-3.6-nginx-1.22.txt"),
@@ -49,9 +64,10 @@ junk = st.one_of(
 )
 
 
-def feed(variant: Variant, source: Source, lines: list[str]) -> list[Batch]:
+def feed(variant: Variant, source: Source, lines: list[str], *, saved: bool = False) -> list[Batch]:
     """Every batch of `lines`, each checked against its schema; errors are of one type and name their line."""
-    parser = variant.parser(Context("h", variant.systems[0], 1.0, {"ncpu": "4", "page_size": "4096"}))
+    facts = {"ncpu": "4", "page_size": "4096"}
+    parser = variant.parser(Context("h", variant.systems[0], 1.0, facts, saved=saved))
     batches: list[Batch] = []
     errors: list[tuple[int, ParseError]] = []
     for n, line in enumerate(lines, 1):
@@ -61,10 +77,12 @@ def feed(variant: Variant, source: Source, lines: list[str]) -> list[Batch]:
                 batches += parser.idle(float(n))
         except ParseError as e:
             errors.append((n, e))
+            batches += e.rest
     try:
         batches += parser.end(0.0)
     except ParseError as e:
         errors.append((len(lines), e))
+        batches += e.rest
     assert all(1 <= e.line_no <= n for n, e in errors)
     for batch in batches:
         schema = SCHEMAS[batch.table]
@@ -82,7 +100,7 @@ def case(source: Source, name: str, file: str) -> tuple[Variant, list[str]]:
     return variant, text.split("\n")
 
 
-@pytest.mark.parametrize(("source", "name", "file"), CASES, ids=[f"{s.name}-{n}" for s, n, _ in CASES])
+@pytest.mark.parametrize(("source", "name", "file"), CASES, ids=[f"{s.name}-{n}-{f}" for s, n, f in CASES])
 @FAST
 @given(data=st.data())
 def test_a_damaged_stream(source: Source, name: str, file: str, data: st.DataObject) -> None:
@@ -106,20 +124,21 @@ def test_a_damaged_stream(source: Source, name: str, file: str, data: st.DataObj
             words = lines[i].split(" ")
             words[data.draw(st.integers(0, len(words) - 1))] = data.draw(junk)
             lines[i] = " ".join(words)
-    feed(variant, source, lines)
+    feed(variant, source, lines, saved=data.draw(st.booleans()))
 
 
-@pytest.mark.parametrize(("source", "name", "file"), CASES, ids=[f"{s.name}-{n}" for s, n, _ in CASES])
+@pytest.mark.parametrize(("source", "name", "file"), CASES, ids=[f"{s.name}-{n}-{f}" for s, n, f in CASES])
 @FAST
 @given(lines=st.lists(junk, max_size=40))
 def test_nothing_but_junk(source: Source, name: str, file: str, lines: list[str]) -> None:
     variant, _ = case(source, name, file)
-    feed(variant, source, lines)
+    for saved in (False, True):
+        feed(variant, source, lines, saved=saved)
 
 
 @pytest.mark.parametrize(
-    ("source", "name", "file"), [c for c in CASES if c[2]], ids=[f"{s.name}-{n}" for s, n, f in CASES if f]
+    ("source", "name", "file"), [c for c in CASES if c[2]], ids=[f"{s.name}-{n}-{f}" for s, n, f in CASES if f]
 )
 def test_the_whole_text_gives_rows(source: Source, name: str, file: str) -> None:
     variant, lines = case(source, name, file)
-    assert feed(variant, source, lines)
+    assert feed(variant, source, lines, saved=True)
