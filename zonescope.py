@@ -201,6 +201,8 @@ def replay(
         raise typer.Exit(1) from None
     for path in played.torn:
         typer.echo(f"{path}: its end is torn; played to there", err=True)
+    for path, n in played.damaged.items():
+        typer.echo(f"{path}: damaged in {n} place{'s' if n > 1 else ''}, left out; the rest is played", err=True)
     for complaint in played.complaints:
         typer.echo(complaint, err=True)
     if played.errors > len(played.complaints):
@@ -226,10 +228,13 @@ def parse(
     table: Annotated[str | None, typer.Option(help="only this table")] = None,
     formats: Annotated[list[str] | None, typer.Option("--format", help="dtrace: a format of its printa()")] = None,
     values: Annotated[int, typer.Option(min=1, help="dtrace: aggregations in each printa()")] = 1,
+    facts: Annotated[
+        list[str] | None, typer.Option("--fact", help="what the host is: ncpu=8, page_size=8192, memory=…")
+    ] = None,
 ) -> None:
     """What a parser makes of a saved output, as CSV; a line that it cannot read is told, and status is 1.
 
-    Output that names no time counts from 1970.
+    Output that names no time counts from 1970. CPU that a tool prints in percent of all CPUs needs --fact ncpu=N.
     """
     from collectors.base import SYSTEMS
     from collectors.saved import csv, read
@@ -248,6 +253,7 @@ def parse(
             variant=variant,
             interval=interval,
             formats=formats or (),
+            facts=dict(fact.split("=", 1) for fact in facts or () if "=" in fact),
             values=values,
         )
     except ValueError as e:

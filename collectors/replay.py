@@ -18,7 +18,7 @@ from enum import Enum
 from functools import partial
 from math import inf
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, BinaryIO, Literal, get_args
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -39,12 +39,18 @@ log = structlog.get_logger("replay")
 LONGEST = 16_000_000
 """Bytes of one record; a link reads far less at once."""
 READ = 1 << 20
+MEMBER = b"\x1f\x8b\x08"
+"""How a gzip member begins: the recorder writes one every two seconds."""
+HELD = 8_000_000
+"""Bytes of a member that are held until its checksum is known."""
 BEAT = 0.25
 GATHER = 10.0
 """Played seconds in one append, at most."""
 GATHER_LINES = 200_000
 """Lines in one append, at whatever times they say they came."""
 COMPLAINTS = 20
+MENDING = 120.0
+"""Seconds after a hole for which a parser is watched."""
 HOLE = 60.0
 """Seconds without a record, after which a pace goes on at once: nobody recorded, or a clock was stepped."""
 BOTH = 5.0
@@ -152,6 +158,7 @@ class _File:
     first: float
     last: float
     torn: bool
+    damaged: int
 
 
 @dataclass(slots=True)
@@ -162,6 +169,63 @@ class _Stream:
     make: Callable[[Context], Parser]
     parser: Parser
     ticks: Ticks
+
+    def mend(self) -> None:
+        """Lines are missing here."""
+        knows = self.parser.knows if isinstance(self.parser, _Mended) else self.parser
+        self.parser = _Mended(knows, self.make(self.ctx))
+
+
+class _Mended:
+    """A parser after lines were lost. `knows` has learnt from what came before (names of disks, headings) and may hold
+    the first half of a report; `fresh` has neither, and so shows where whole reports begin again: a table's rows are
+    those of `knows` from where both have as many of them."""
+
+    def __init__(self, knows: Parser, fresh: Parser) -> None:
+        self.knows, self._fresh = knows, fresh
+        self._whole: set[str] = set()
+        self._until = inf
+
+    def feed(self, line: str, at: float) -> list[Batch]:
+        return self._both("feed", at, line, at)
+
+    def error(self, line: str, at: float) -> list[Batch]:
+        return self._both("error", at, line, at)
+
+    def idle(self, at: float) -> list[Batch]:
+        return self._both("idle", at, at)
+
+    def end(self, at: float) -> list[Batch]:
+        return self._both("end", at, at)
+
+    def _both(self, name: str, at: float, *words: Any) -> list[Batch]:
+        call, other = getattr(self.knows, name, None), getattr(self._fresh, name, None)
+        if call is None or other is None:
+            return []
+        if self._until == inf:
+            self._until = at + MENDING
+        if at > self._until:
+            return call(*words) or []
+        try:
+            mine = call(*words) or []
+        except Exception:
+            mine = []
+        try:
+            theirs = other(*words) or []
+        except Exception:
+            if mine and {b.table for b in mine} <= self._whole:
+                return mine
+            raise
+        sizes = {(b.table, _size(b)) for b in theirs}
+        out = [b for b in mine if b.table in self._whole or (b.table, _size(b)) in sizes]
+        told = {b.table for b in mine}
+        out += [b for b in theirs if b.table not in told | self._whole]
+        self._whole |= {b.table for b in theirs}
+        return out
+
+
+def _size(batch: Batch) -> int:
+    return len(next(iter(batch.columns.values()), []))
 
 
 @dataclass(slots=True)
@@ -180,6 +244,8 @@ class Played:
     complaints: list[str] = field(default_factory=list)
     """The first parse errors, with file and line."""
     torn: list[Path] = field(default_factory=list)
+    damaged: dict[Path, int] = field(default_factory=dict)
+    """Files with damaged pieces, which were left out, and how many."""
     rest: float | None = None
     """Where it was stopped: the second that has not been played, as recorded."""
 
@@ -203,32 +269,43 @@ def find(paths: Iterable[Path]) -> list[Path]:
     return list(found.values())
 
 
-def _bytes(path: Path, torn: list[Path]) -> Iterator[bytes]:
-    """The file's text in pieces of bounded size; `torn` gets the path when its last gzip member is incomplete."""
+def _bytes(path: Path, torn: list[Path]) -> Iterator[bytes | None]:
+    """The file's text in pieces of bounded size, None where a damaged gzip member was left out; `torn` gets the path
+    when the last member is incomplete. Raises zlib.error where a damaged one was too large to be held until its end."""
     try:
         with path.open("rb") as f:
             data = f.read(READ)
-            if data[:2] != b"\x1f\x8b":
+            if data[:2] != MEMBER[:2]:
                 while data:
                     yield data
                     data = f.read(READ)
                 return
-            member = zlib.decompressobj(31)
-            while data or member.unconsumed_tail:
-                if member.eof:
-                    member = zlib.decompressobj(31)
-                piece = member.decompress(data, READ)
-                if piece:
-                    yield piece
-                data = member.unused_data if member.eof else member.unconsumed_tail
-                if member.eof:
-                    # A file system may leave zeros behind after a crash.
-                    data = data or f.read(READ)
-                    if data and not data.strip(b"\0"):
-                        torn.append(path)
-                        return
-                elif not data:
-                    data = f.read(READ)
+            member, held, size = zlib.decompressobj(31), list[bytes](), 0
+            while data:
+                try:
+                    piece = member.decompress(data, READ)
+                except zlib.error:
+                    if size > HELD:
+                        raise
+                    yield None
+                    data = _next_member(data, f)
+                    member, held, size = zlib.decompressobj(31), [], 0
+                    continue
+                held.append(piece)
+                size += len(piece)
+                if member.eof or size > HELD:
+                    yield from held
+                    held = []
+                if not member.eof:
+                    data = member.unconsumed_tail or f.read(READ)
+                    continue
+                data = member.unused_data or f.read(READ)
+                if data and not data.strip(b"\0"):  # a file system may leave zeros behind after a crash
+                    torn.append(path)
+                    return
+                if data:
+                    member, size = zlib.decompressobj(31), 0
+            yield from held
             while not member.eof and (piece := member.decompress(b"", READ)):
                 yield piece
             if not member.eof:
@@ -237,10 +314,26 @@ def _bytes(path: Path, torn: list[Path]) -> Iterator[bytes]:
         raise RecordingError(path, 0, f"cannot be read: {e.strerror or e}") from e
 
 
-def _lines(path: Path, torn: list[Path]) -> Iterator[tuple[int, bytes]]:
+def _next_member(data: bytes, f: BinaryIO) -> bytes:
+    """What follows in `f` from where the next gzip member seems to begin, after the first byte of `data`."""
+    data = data[1:]
+    while (at := data.find(MEMBER)) < 0:
+        more = f.read(READ)
+        if not more:
+            return b""
+        data = data[-2:] + more
+    return data[at:]
+
+
+def _lines(path: Path, torn: list[Path]) -> Iterator[tuple[int, bytes | None]]:
+    """Lines with their number; None where some are missing."""
     number, rest = 0, b""
     try:
         for piece in _bytes(path, torn):
+            if piece is None:
+                rest = b""
+                yield number, None
+                continue
             *whole, rest = (rest + piece).split(b"\n")
             for line in whole:
                 number += 1
@@ -259,11 +352,15 @@ def _why(e: ValidationError) -> str:
     return f"{where}: {first['msg'][:200]}" if where else first["msg"][:200]
 
 
-def records(path: Path, sources: Mapping[str, Source], torn: list[Path]) -> Iterator[tuple[int, AnyRecord]]:
-    """Line number and record, each checked. Raises RecordingError."""
+def records(path: Path, sources: Mapping[str, Source], torn: list[Path]) -> Iterator[tuple[int, AnyRecord | _Mark]]:
+    """Line number and record, each checked; a mark where some are missing. Raises RecordingError."""
     begun: set[int] = set()
-    number = 0
+    number, whole = 0, True
     for number, line in _lines(path, torn):
+        if line is None:
+            whole = False
+            yield number, _Mark.HOLE
+            continue
         try:
             record = _READ.validate_json(line)
         except ValidationError as e:
@@ -282,6 +379,8 @@ def records(path: Path, sources: Mapping[str, Source], torn: list[Path]) -> Iter
                 raise RecordingError(path, number, str(e)) from e
             begun.add(record.run)
         elif record.run not in begun:
+            if not whole:  # its start is what was damaged
+                continue
             raise RecordingError(path, number, f"run {record.run} has not been started")
         yield number, record
     if not number:
@@ -312,9 +411,12 @@ def _survey(paths: list[Path], sources: Mapping[str, Source], only: set[str]) ->
     files = []
     for path in paths:
         torn: list[Path] = []
-        head, first, last = None, inf, 0.0
+        head, first, last, damaged = None, inf, 0.0, 0
         try:
             for _, record in records(path, sources, torn):
+                if isinstance(record, _Mark):
+                    damaged += 1
+                    continue
                 if isinstance(record, Head):
                     head = record
                     if only and head.host not in only:
@@ -326,7 +428,7 @@ def _survey(paths: list[Path], sources: Mapping[str, Source], only: set[str]) ->
                 continue
             raise
         if head and not (only and head.host not in only):
-            files.append(_File(path, head, first, last, bool(torn)))
+            files.append(_File(path, head, first, last, bool(torn), damaged))
     return _once(files)
 
 
@@ -395,6 +497,7 @@ class Player:
             first=self._from + self.shift,
             last=last + self.shift,
             torn=[f.path for f in self.files if f.torn],
+            damaged={f.path: f.damaged for f in self.files if f.damaged},
         )
         self._rows = Rows()
         self._streams: dict[tuple[str, float, int], _Stream] = {}
@@ -468,7 +571,7 @@ class Player:
                     yield at, file.head.host, file, 0, _Mark.HOLE
                 before = file
                 for number, record in records(file.path, self._sources, []):
-                    at = record.at
+                    at = at if isinstance(record, _Mark) else record.at
                     yield at, file.head.host, file, number, record
             yield at, before.head.host, before, 0, _Mark.END
 
@@ -481,7 +584,7 @@ class Player:
             # What stands before the hole and what comes after it are not one report.
             for key, stream in self._streams.items():
                 if key[:2] == session:
-                    stream.parser = stream.make(stream.ctx)
+                    stream.mend()
 
     def _take(self, host: str, file: _File, number: int, record: AnyRecord) -> None:
         if isinstance(record, Head):
@@ -504,7 +607,7 @@ class Player:
             calls = [partial(parser.idle, at)]
         elif isinstance(record, Lost):
             self.played.lost += record.lines
-            stream.parser = stream.make(stream.ctx)
+            stream.mend()
         else:
             calls = [partial(parser.end, at)]
             self._live.get(host, set()).discard(key)

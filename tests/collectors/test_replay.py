@@ -505,16 +505,75 @@ def test_files_that_are_not_there_or_are_something_else(tmp_path):
         Player([Path("/dev/zero")], SOURCES)
 
 
-def test_bytes_flipped_in_the_middle_are_told_of(tmp_path):
-    member = gzip.compress("".join(json.dumps(out(i, f"begin {i}")) + "\n" for i in range(500)).encode())
-    head = gzip.compress(f"{json.dumps(HEAD)}\n{json.dumps(START)}\n".encode())
-    broken = bytearray(member)
-    broken[len(broken) // 2] ^= 0xFF
+@pytest.mark.parametrize(
+    "break_", [lambda b: b[: len(b) // 2] + b"~~~~" + b[len(b) // 2 + 4 :], lambda b: b"", lambda b: b[40:]]
+)
+def test_a_damaged_piece_is_left_out_and_told_of(tmp_path, break_):
+    begin = gzip.compress(f"{json.dumps(HEAD)}\n{json.dumps(START)}\n".encode())
+    members = []
+    for i in range(4):
+        records = [out(i * 50 + k, f"begin {i * 50 + k}", "end") for k in range(50)]
+        members.append(gzip.compress("".join(json.dumps(r) + "\n" for r in records).encode()))
     path = tmp_path / "a.jsonl.gz"
-    path.write_bytes(head + bytes(broken) + member)
-    with pytest.raises(RecordingError, match=r"damaged gzip data|no record of a recording") as e:
-        Player([path], SOURCES)
-    assert e.value.line > 2
+    path.write_bytes(begin + members[0] + break_(members[1]) + members[2] + b"garbage" + members[3])
+    store, played = play(path)
+    whole = [k for k in range(200) if not 50 <= k < 100]
+    assert [v for _, v in loads(store)] == whole
+    assert played.damaged == {path: 1 if break_(members[1]) == b"" else 2}
+    assert not played.errors
+
+
+def test_a_damaged_beginning_is_refused_and_a_run_that_began_in_a_hole_left_out(tmp_path):
+    begin = gzip.compress(f"{json.dumps(HEAD)}\n".encode())
+    start = bytearray(gzip.compress(f"{json.dumps(START)}\n".encode()))
+    start[len(start) // 2] ^= 0xFF
+    rest = [out(1, "begin 1", "end"), START | {"run": 2}, out(2, "begin 2", "end", run=2)]
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(begin + bytes(start) + gzip.compress("".join(json.dumps(r) + "\n" for r in rest).encode()))
+    assert loads(play(path)[0]) == [(2, 2)]
+    path.write_bytes(bytes(start) + gzip.compress(b"".join(json.dumps(r).encode() + b"\n" for r in [HEAD, *rest])))
+    store, played = play(path)
+    assert (loads(store), played.damaged) == ([(2, 2)], {path: 1})
+
+
+class Names:
+    """Parser of `name N WORD` once, then reports `= N` … `.`: what it learnt at the beginning it needs for ever."""
+
+    def __init__(self, ctx: Context) -> None:
+        self.names: dict[str, str] = {}
+        self.nics: list[str] = []
+
+    def feed(self, line: str, at: float) -> list[Batch]:
+        word, *rest = line.split()
+        if word == "name":
+            self.names[rest[0]] = rest[1]
+        elif word == "=":
+            self.nics.append(self.names.get(rest[0], rest[0]))
+        else:
+            nics, self.nics = self.nics, []
+            return [Batch("net_io", {"nic": nics, "rx_bytes": [1.0] * len(nics)})]
+        return []
+
+    def idle(self, at: float) -> list[Batch]:
+        return []
+
+    end = idle
+
+
+def test_what_a_parser_learnt_at_the_beginning_lasts_over_a_hole(tmp_path):
+    source = Source("pairs", "", ("net_io",), 1.0, (Variant("v", ("linux",), lambda ctx: "true", Names, "true", ""),))
+    report = ["= 0", "= 1", "."]
+    records = [
+        *(HEAD, START, out(1, "name 0 e0", "name 1 e1", *report), out(2, "= 0")),
+        {"kind": "lost", "at": AT + 3, "run": 1, "lines": 5},
+        *(out(4, "= 1", "."), out(5, *report), out(300, *report)),
+    ]
+    store = Memory()
+    Player([write(tmp_path / "a.jsonl", *records, packed=False)], {"pairs": source}).play(store)
+    got = {}
+    for row in store.rows("net_io"):
+        got.setdefault(row["time"].timestamp() - AT, []).append(row["nic"])
+    assert got == {1: ["e0", "e1"], 5: ["e0", "e1"], 300: ["e0", "e1"]}, "and the halves of a report are not one"
 
 
 def test_a_bomb_is_refused_without_being_unpacked(tmp_path):
