@@ -47,26 +47,20 @@ def top_level(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[parent.isin(["", *ASIDE]) & ~kind.isin(["section", "spare"]) & ~frame["vdev"].isin(SECTIONS)]
 
 
-def chosen(frame: pd.DataFrame, query: Query) -> pd.DataFrame:
-    """Rows of the vdev that the query names and of those right in it; without one, of the top-level vdevs."""
+def chosen(frame: pd.DataFrame, query: Query) -> tuple[pd.DataFrame, set[str], str]:
+    """(rows of the vdev that the query names and of those right in it, or without one of the top-level vdevs, with
+    what each is called as `name`; those of the names that stand aside; the one that the query names). Only the pools
+    beside the largest are told in names."""
+    inside = parents([str(v) for v in frame["vdev"].unique()])
+    called = {path: own_name(path, parent) for path, parent in inside.items()}
     vdev = str(query.get("vdev") or "")
-    if not vdev:
-        return top_level(frame)
-    inside = parents([str(v) for v in frame["vdev"].unique()])
-    return frame[(frame["vdev"] == vdev) | (frame["vdev"].map(inside) == vdev)]
-
-
-def named(frame: pd.DataFrame, query: Query) -> tuple[pd.DataFrame, set[str], str]:
-    """(`frame` with what each vdev is called as `name`, those of the names that stand aside, the one that the query
-    names): only the pools beside the largest are told."""
-    largest = frame["pool"].value_counts().idxmax() if len(frame) else ""
-    inside = parents([str(v) for v in frame["vdev"].unique()])
-    names = frame["vdev"].map({path: own_name(path, parent) for path, parent in inside.items()}).astype(object)
-    names = names.where(frame["pool"] == largest, frame["pool"] + " " + names)
-    section = frame["vdev"].map(inside).isin(ASIDE)
-    own = frame["vdev"] == query.get("vdev", "")
-    apart = ~own if query.get("vdev") else section | (frame["pool"] != largest)
-    return frame.assign(name=names), set(names[apart]), str(names[own].iloc[0]) if own.any() else ""
+    rows = frame[(frame["vdev"] == vdev) | (frame["vdev"].map(inside) == vdev)] if vdev else top_level(frame)
+    largest = rows["pool"].value_counts().idxmax() if len(rows) else ""
+    names = rows["vdev"].map(called).astype(object)
+    names = names.where(rows["pool"] == largest, rows["pool"] + " " + names)
+    own = rows["vdev"] == vdev
+    apart = ~own if vdev else rows["vdev"].map(inside).isin(ASIDE) | (rows["pool"] != largest)
+    return rows.assign(name=names), set(names[apart]), str(names[own].iloc[0]) if own.any() else ""
 
 
 @panel(
@@ -79,7 +73,7 @@ def named(frame: pd.DataFrame, query: Query) -> tuple[pd.DataFrame, set[str], st
 )
 def pool_io(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
     """Bytes read (up) and written (down) per second of the four busiest vdevs and the rest."""
-    frame, aside, lead = named(chosen(frames["zpool_iostat"], query), query)
+    frame, aside, lead = chosen(frames["zpool_iostat"], query)
     return mirrored(frame, grid, known, aside, lead=lead)
 
 

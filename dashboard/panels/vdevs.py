@@ -14,7 +14,7 @@ import pandas as pd
 from dashboard.panels import Frames, Known, Need, Query, panel
 from dashboard.panels.data import Floats, Grid, PanelData, Series
 from dashboard.panels.disks import TABLES, disk_latency, within
-from dashboard.panels.pools import chosen, mirrored, named
+from dashboard.panels.pools import chosen, mirrored
 from dashboard.panels.tools import dash, lines, one, seconds
 from dashboard.scans import RECENT
 
@@ -62,7 +62,7 @@ def _iostat(*columns: str) -> dict[str, Need]:
     tables=_iostat(*OPS),
 )
 def vdev_ops(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
-    frame, aside, lead = named(chosen(frames["zpool_iostat"], query), query)
+    frame, aside, lead = chosen(frames["zpool_iostat"], query)
     return mirrored(frame, grid, known, aside, OPS, "1/s", lead=lead)
 
 
@@ -76,7 +76,7 @@ def vdev_ops(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelDat
 )
 def vdev_wait(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
     """Mean time of an operation from its queue to its end; of many vdevs the slowest, for waits add up to nothing."""
-    frame, aside, lead = named(chosen(frames["zpool_iostat"], query), query)
+    frame, aside, lead = chosen(frames["zpool_iostat"], query)
     return mirrored(frame, grid, known, aside, WAITS, "s", rest=False, lead=lead)
 
 

@@ -161,6 +161,8 @@ def test_a_chosen_vdev_is_drawn_first_with_what_is_in_it() -> None:
     assert [s.id for s in data.series][:2] == ["raidz2-0/read", "raidz2-0/write"]
     alone = build("pool_io", {"zpool_iostat": IOSTAT}, pool="mail", vdev="logs/c1t2d0")
     assert first(alone) == {"c1t2d0/read": 0, "c1t2d0/write": 4e6}
+    member = build("pool_io", {"zpool_iostat": IOSTAT}, pool="mail", vdev="raidz2-0/c3t1d0")
+    assert first(member) == {"c3t1d0/read": 2e6, "c3t1d0/write": 2e6}
 
 
 def test_the_chosen_vdev_leads_even_if_its_members_wait_longer() -> None:
