@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,8 +47,9 @@ def read(
     at: float = 0.0,
     formats: Sequence[str] = (),
     values: int = 1,
+    facts: Mapping[str, str] | None = None,
 ) -> Saved:
-    """`text` as the rows that its variant's parser makes of it; stamps as in `parse_text`.
+    """`text` as the rows that its variant's parser makes of it; stamps and `facts` as in `parse_text`.
 
     Where `os` or `variant` is not told, each that fits is tried: the one that leaves the fewest lines unread wins,
     then the one with the most rows, then the source's own order. Output of `dtrace` in its default layout, which has
@@ -69,7 +70,7 @@ def read(
     if not tries:
         names = ", ".join(f"{v.name} ({', '.join(v.systems)})" for v in source.variants)
         raise ValueError(f"{source.name} has {names}")
-    found = [_try(v, system, text, interval, at) for v, system in tries]
+    found = [_try(v, system, text, interval, at, facts) for v, system in tries]
     best = min(found, key=lambda s: (not s.rows, len(s.complaints), -s.rows))
     if source.name == "dtrace" and (told or not best.rows):
         answer = layout.parse(text, formats=formats, values=values)
@@ -94,9 +95,11 @@ def _complaints(text: str, answer: layout.Answer) -> list[str]:
     return out
 
 
-def _try(variant: Variant, os: OS, text: str, interval: float, at: float) -> Saved:
+def _try(
+    variant: Variant, os: OS, text: str, interval: float, at: float, facts: Mapping[str, str] | None = None
+) -> Saved:
     """Where nothing but refusals comes of a text, the refused lines are left out: the rest is read then."""
-    first = out = _read(variant, os, text, interval, at)
+    first = out = _read(variant, os, text, interval, at, facts)
     lines = text.splitlines()
     told: list[str] = []
     for _ in range(MOST_PASSES):
@@ -104,19 +107,19 @@ def _try(variant: Variant, os: OS, text: str, interval: float, at: float) -> Sav
         if out.rows or not out.complaints or any(lines[n - 1].startswith("== ") for n in out.refused):
             break
         lines = ["" if n in out.refused else line for n, line in enumerate(lines, 1)]
-        out = _read(variant, os, "\n".join(lines), interval, at)
+        out = _read(variant, os, "\n".join(lines), interval, at, facts)
     out.complaints = told
     return out if out.rows else first
 
 
-def _read(variant: Variant, os: OS, text: str, interval: float, at: float) -> Saved:
+def _read(variant: Variant, os: OS, text: str, interval: float, at: float, facts: Mapping[str, str] | None) -> Saved:
     out = Saved(variant.name, os)
 
     def complain(e: ParseError) -> None:
         out.complaints.append(str(e))
         out.refused.add(e.line_no)
 
-    out.frames = parse_text(variant, text, os=os, host=HOST, interval=interval, at=at, complain=complain)
+    out.frames = parse_text(variant, text, os=os, host=HOST, interval=interval, at=at, facts=facts, complain=complain)
     return out
 
 

@@ -111,3 +111,11 @@ def test_the_command_is_told_the_formats_and_values_of_a_printa() -> None:
 def test_the_command_fails_where_nothing_was_read() -> None:
     assert CliRunner().invoke(app, ["parse", "arcstats", "-"], input="no such thing\n").exit_code == 1
     assert CliRunner().invoke(app, ["parse", "nothing", "-"], input="").exit_code == 2
+
+
+def test_cpu_in_percent_of_all_cpus_needs_to_know_how_many_there_are() -> None:
+    text = (RECORDED / "host_load" / "freebsd-vmstat-h.txt").read_text()
+    run = CliRunner().invoke(app, ["parse", "host_load", "-", "--fact", "ncpu=4"], input=text)
+    row = next(csv.DictReader(io.StringIO(run.stdout.split("# host_load\n")[1])))
+    assert (run.exit_code, float(row["cpu_user"]), float(row["cpu_idle"])) == (0, 1.0, 2.0)
+    assert "cpu_user" not in CliRunner().invoke(app, ["parse", "host_load", "-"], input=text).stdout
