@@ -614,6 +614,7 @@
   const bounds = (lo, hi, unit) => {
     const a = zs.fmt(lo, unit), b = hi === null ? null : zs.fmt(hi, unit);
     if (!b) return `over ${a.join(THIN)}`;
+    if (hi === lo) return a.join(THIN);
     return a[1] === b[1] ? `${a[0]} to ${b.join(THIN)}` : `${a.join(THIN)} to ${b.join(THIN)}`;
   };
 
@@ -673,7 +674,7 @@
       const node = h("div", "", h("dt", "", x.name), h("dd", "", ""), h("dd", "zs-dtrace-width", ""));
       return node;
     }, (node, x) => {
-      zs.text(node.children[1], x.name === "max" ? `< ${zs.fmtText(x.high, x.unit)}` : zs.fmtText(x.value, x.unit));
+      zs.text(node.children[1], x.name === "max" && x.high > x.low ? `< ${zs.fmtText(x.high, x.unit)}` : zs.fmtText(x.value, x.unit));
       zs.text(node.lastChild, bounds(x.low, x.high, x.unit));
       node.title = "The truth is somewhere in this bucket.";
     });
@@ -811,7 +812,7 @@
       return i;
     }));
     const show = lit ? (zs.state.sel[`${p.id}.show`] || ["all"])[0] : "all";
-    const crowd = !scales[0] || (lit && slot(p) >= 0) ? "" : h("span", "zs-dtrace-scale", h("span", "", lit && show !== "but" ? "cells with" : "events"), " 1 ", steps(zs.ramp(lit && show !== "but" ? "rest" : "heat")), ` ${count(Math.round(scales[0] || 0), "1")}`);
+    const crowd = !scales[0] || (lit && slot(p) >= 0) ? "" : h("span", "zs-dtrace-scale", h("span", "", lit && show !== "but" ? "cells with" : S.head && S.head.counted ? "disks" : "events"), " 1 ", steps(zs.ramp(lit && show !== "but" ? "rest" : "heat")), ` ${count(Math.round(scales[0] || 0), "1")}`);
     // A lit key's ramp goes from a small share of a cell to all of it.
     const named = lit < 3;
     const keys = show === "but" ? [] : ids.slice(0, lit).map((id, i) => {
@@ -847,7 +848,9 @@
     const sc = (p.yscaled = zs.scale(p.meta.unit, top));
     const step = zs.niceStep((top - lo) / sc.div, Math.max(2, p.geo.h / 40));
     const ticks = [];
-    for (let k = Math.ceil(lo / sc.div / step); k * step * sc.div <= top; k++) ticks.push([k * step * sc.div, `${Number((k * step).toPrecision(4))}`]);
+    for (let k = Math.ceil(lo / sc.div / step); k * step * sc.div <= top; k++) ticks.push([k * step * sc.div, count(Number((k * step).toPrecision(4)), "1")]);
+    const sub = p.el.querySelector(".zs-panel-sub"), per = sc.unit === "/s" ? "events/s" : sc.unit;
+    if (slot(p) < 0) zs.text(sub, `${per} by key, ${line ? "lines" : "stacked"}, one column is ${zs.width(p.step)}`);
     zs.axes(p, { range: [lo, top], log: false, ticks, domain: [0, 1] });
     const g = p.geo;
     zs.setY(p, lo, top, false);

@@ -328,8 +328,10 @@
     for (const [a, b] of p.idle || []) {
       const x0 = Math.max(g.x, p.px(a)), x1 = Math.min(g.x + g.w, p.px(b));
       if (x1 <= x0) continue;
+      ctx.globalCompositeOperation = "destination-over"; // under the words of events
       ctx.fillStyle = c.raise;
       ctx.fillRect(x0, g.y, x1 - x0, g.h);
+      ctx.globalCompositeOperation = "source-over";
       ctx.font = zs.font(11);
       const text = [`not asked ${zs.span(b - a)}`, "not asked"].find((x) => ctx.measureText(x).width + 6 < x1 - x0);
       if (text) zs.halo(ctx, text, (x0 + x1) / 2, g.y + g.h - 10, c.text3, 400, 11, "center");

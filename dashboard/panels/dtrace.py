@@ -527,8 +527,8 @@ def _percentile(counts: Counts, rows: Rows, name: str, q: float) -> dict[str, An
     """{"name", "value", "low", "high"}: the truth is between the bounds of its bucket."""
     value = float(quantile(counts, rows, q))
     lower = np.asarray(rows.lower)
-    probe = value * (0.999999 if q == 1 else 1)
-    i = int(np.clip(np.searchsorted(lower, probe, "right") - 1, 0, len(lower) - 1))
+    running = np.cumsum(counts)
+    i = int(np.searchsorted(running, q * running[-1] - 1e-9))  # as tools.percentile has it
     high = lower[i + 1] if i + 1 < len(lower) else min(lower[i] * 2, rows.top)
     return {"name": name, "value": value, "low": max(float(lower[i]), 0.0), "high": float(high), "unit": rows.unit}
 
