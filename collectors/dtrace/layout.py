@@ -66,6 +66,7 @@ _NOISE = re.compile(
 """Of a session or a page around an output, never a key: an interrupt, a prompt and what was typed, a fence, a probe
 that fired."""
 _SESSION = re.compile(r"dtrace: |\^C| *(?:value|key) {1,64}-+ Dist| *(?:CPU +ID +)FUNCTION:NAME| *(?:key +)?min \.-")
+_MARK = re.compile(r"\t{1,64}|(?:> ?){1,9}")
 _TYPED = re.compile(r" +(?:dtrace: |\^C|(?:[#$] |sudo )+dtrace )")
 """What stands at the margin of a session."""
 _PROSE = re.compile(r"[a-z]+(?: [\w(),.'-]+){2,}:?")
@@ -157,7 +158,7 @@ class _Item:
 class _Reader:
     def __init__(self, text: str, values: int, formats: Sequence[str]) -> None:
         lines = [line.removesuffix("\r") for line in text.split("\n")]
-        self.lines = _unindented(lines if formats else _untabbed(lines))
+        self.lines = _unindented(lines if formats else _unmarked(lines))
         self.formats = [Format(f) for f in formats]
         self.whole = "\n".join(self.lines) if formats else ""
         self.offset = 0
@@ -583,11 +584,13 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
 
-def _untabbed(lines: list[str]) -> list[str]:
-    """`lines` without the tabs by which somebody indented them all, or a whole session, as its own lines show."""
-    tabbed = [line.lstrip("\t") for line in lines if line.startswith("\t")]
-    if len(tabbed) == sum(bool(line.strip()) for line in lines) or any(map(_SESSION.match, tabbed)):
-        return [line.lstrip("\t") for line in lines]
+def _unmarked(lines: list[str]) -> list[str]:
+    """`lines` without the tabs, or marks of a quotation, that somebody put before all, or before a session, as its
+    own lines show."""
+    ends = [m.end() if (m := _MARK.match(line)) else 0 for line in lines]
+    marked = [line[end:] for line, end in zip(lines, ends, strict=True) if end]
+    if len(marked) == sum(bool(line.strip()) for line in lines) or any(map(_SESSION.match, marked)):
+        return [line[end:] for line, end in zip(lines, ends, strict=True)]
     return lines
 
 

@@ -410,6 +410,15 @@ def test_a_session_behind_tabs() -> None:
     assert [plain(r) for r in layout.parse(f"The waits:\n\n{text}").rows] == [[["imapd"], {4: 6}], [["nfsd"], {4: 6}]]
 
 
+@pytest.mark.parametrize("mark", ["> ", ">", ">> ", "> > "])
+def test_a_quotation(mark: str) -> None:
+    session = f"The waits by program:\n\n  imapd\n{HISTOGRAM}\n  nfsd{' ' * 46}{12:17d}\n"
+    quoted = "".join(f"{mark}{line}\n".replace("> \n", ">\n") for line in session.split("\n"))
+    answer = layout.parse(f"Somebody wrote:\n{quoted}\nAnd that is so.\n")
+    assert [plain(r) for r in answer.rows] == [[["imapd"], {4: 6}], [["nfsd"], 12]]
+    assert answer.text[-1] == "And that is so."
+
+
 def test_dtrace_speaks_within_an_indented_session() -> None:
     text = "    dtrace: pid 4711 has exited\n    \n" + indent(HISTOGRAM, "    ")
     answer = layout.parse(f"It took:\n\n{text}")
