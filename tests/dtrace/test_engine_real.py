@@ -166,6 +166,22 @@ def test_nothing_is_left_after(death: str, tmp_path: Path, sshd: Sshd) -> None:
         assert words[death] in end
 
 
+@dtrace
+@real.needed
+def test_a_start_that_is_stopped_before_its_probes_are_attached_leaves_nothing(tmp_path: Path, sshd: Sshd) -> None:
+    with Estate(tmp_path, sshd) as estate:
+        for wait in (0.0, 0.3, 1.5):
+            id_ = estate.ask(QUESTION)
+            if wait:
+                wait_for(lambda: processes(QUESTION), "its command has come to the host", 60)
+            time.sleep(wait)
+            estate.requests.ask("dtrace_stop", {"request": id_}, "bert")
+            assert estate.ended(id_, 90) == "box: stopped by bert"
+            estate.gone(QUESTION)
+        assert not estate.asker.door.runs
+        wait_for(lambda: [text for _, text in estate.events()] == ["D question ended: stopped by bert"] * 3, "events")
+
+
 def collector(folder: Path, sshd: Sshd) -> subprocess.Popen[bytes]:
     """`zonescope collect` as a process of its own."""
     o = sshd.link_options("box")
@@ -291,6 +307,40 @@ def test_no_more_than_allowed_run_at_once_however_they_race(tmp_path: Path) -> N
         wait_for(lambda: all(estate.request(i).state in ("ended", "refused") for i in ids), "all have ended")
         again = estate.ask(questions[0])
         estate.started(again)
+
+
+def test_starts_and_stops_that_race(tmp_path: Path) -> None:
+    """Twice, at once, in both orders, and again while the first is still ending."""
+    slow = """#!/bin/sh
+trap 'sleep 1; exit 0' 1 2 15
+echo "zs1 start 1000000000 x $$"
+while :; do sleep 0.1; done
+"""
+    with Sshd(tmp_path, env=tools(tmp_path / "bin", slow)) as server, Estate(tmp_path, server) as estate:
+        first, second = estate.ask(QUESTION, "anna"), estate.ask(QUESTION, "bert")
+        estate.started(first)
+        estate.started(second)
+        assert len(estate.asker.door.runs) == 1
+        for who in ("anna", "bert", "carl"):
+            estate.requests.ask("dtrace_stop", {"request": first}, who)
+        third = estate.ask(QUESTION, "dora")  # while the other one ends
+        assert estate.ended(first) == "box: stopped by anna"
+        assert estate.ended(second) == "box: stopped by anna", "they shared it"
+        estate.started(third)
+        assert len(estate.asker.door.runs) == 1
+        estate.requests.ask("dtrace_stop", {"request": first}, "anna")  # of one that is over
+        time.sleep(1)
+        assert estate.request(third).state == "running"
+        estate.requests.ask("dtrace_stop", {"request": third}, "dora")
+        stopped = estate.ask(QUESTION, "emil")
+        estate.requests.ask("dtrace_stop", {"request": stopped}, "emil")  # in the same turn, maybe
+        assert estate.ended(third) == "box: stopped by dora"
+        assert estate.ended(stopped) in ("box: stopped by emil", "box: stopped by dora")
+        estate.gone(QUESTION)
+        assert not estate.asker.door.runs
+        texts = [text for _, text in estate.events()]
+        assert texts.count("D question ended: stopped by anna") == 1
+        assert sum(t.startswith("D question ended") for t in texts) >= sum("started" in t for t in texts)
 
 
 @real.needed
