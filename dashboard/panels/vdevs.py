@@ -205,6 +205,8 @@ def vdev_latency(frames: Frames, query: Query, grid: Grid, known: Known) -> Pane
 
 # -- scans ---------------------------------------------------------------------------------------------------------
 
+PACES = {"B/s": "/pace", "%/h": "/share"}
+"""Ends of the series' ids: a panel that draws the one needs a new fill for the other."""
 LEAST_APART = 240.0
 """A pace is taken over at least so many seconds: what is printed has three digits."""
 
@@ -226,18 +228,18 @@ def scan_pace(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelDa
     series, rows = [], []
     pools = [str(p) for p in running["pool"].unique()]
     told = {p: _done(running[running["pool"] == p]) for p in pools}
-    bytes_known = any(unit == "B/s" for _, unit in told.values()) or (not told and "%/h" not in known)
-    unit = "B/s" if bytes_known else "%/h"
-    kept = [k.rpartition("/")[0] for k in known if k.endswith("/pace")]
+    kept = [k.rpartition("/")[0] for k in known if k.endswith(tuple(PACES.values()))]
+    in_bytes = any(unit == "B/s" for _, unit in told.values()) if told else not any(k.endswith("/share") for k in known)
+    unit = "B/s" if in_bytes else "%/h"
     for i, pool in enumerate(dict.fromkeys([*kept, *sorted(pools)])):
         mine = running[running["pool"] == pool]
         done, own = told.get(pool, (np.empty(0), unit))
         fits = own == unit
         pace = recent_pace(seconds(mine), done if fits else np.full(len(mine), np.nan), mine["scan"].to_numpy(object))
         who = f"{pool} " if len(pools) > 1 or len(kept) > 1 else ""
-        series.append(Series(f"{pool}/pace", f"{who}last 15 min", unit, i % 8 + 1))
+        series.append(Series(f"{pool}{PACES[unit]}", f"{who}last 15 min", unit, i % 8 + 1))
         rows.append(one(mine.assign(pace=pace), "pace", grid, "mean"))
-        if bytes_known:
+        if in_bytes:
             series.append(Series(f"{pool}/mean", f"{who}mean", unit, i % 8 + 1, "dash"))
             rows.append(one(mine, "rate", grid, "mean"))
     if not series:

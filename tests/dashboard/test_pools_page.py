@@ -287,7 +287,7 @@ def test_a_scan_begun_anew_has_no_pace_across_the_two() -> None:
 def test_without_bytes_a_pace_is_in_per_cent_an_hour() -> None:
     n = 20
     data = pace(scan_rows(n, 60.0, fraction=[0.1 + i * 0.01 for i in range(n)]), n, 60.0)
-    assert [(s.id, s.unit) for s in data.series] == [("mail/pace", "%/h")]
+    assert [(s.id, s.unit) for s in data.series] == [("mail/share", "%/h")]
     assert data.values[0, -1] == pytest.approx(60.0, rel=1e-4)
 
 
@@ -303,7 +303,8 @@ def test_nothing_that_runs_is_said() -> None:
     done = scan_rows(3, 60.0)
     done["state"] = "finished"
     assert pace(done, 3, 60.0).empty == "No scan ran in this range."
-    assert not pace(done, 3, 60.0, known=("mail/pace",)).empty
+    drawn = pace(done, 3, 60.0, known=("mail/share",))
+    assert (drawn.empty, [(s.id, s.unit) for s in drawn.series]) == ("", [("mail/share", "%/h")])
 
 
 def row(**more: Any) -> dict[str, Any]:
