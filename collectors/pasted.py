@@ -52,6 +52,7 @@ _COLUMNS = re.compile(r"\s-[a-zA-Z]*o\s?([a-z@:_,]{1,300})(?:\s|$)")
 
 
 def columns(command: str) -> tuple[str, ...]:
-    """What a command asks for with -o; () where it does not."""
+    """What a command asks for with -o; () where it does not, or leaves the names out."""
     m = _COLUMNS.search(command)
-    return tuple(m[1].split(",")) if m else ()
+    asked = tuple(m[1].split(",")) if m else ()
+    return asked if "name" in asked or asked == ("space",) else ()

@@ -370,6 +370,8 @@ class IostatParser:
             self._known_pools = len(self._pools)
         self._taken = len(names)
         rows = [(v, c) for v, c in zip(self._layout[taken:], self._cells[taken:], strict=True) if c is not None]
+        if not rows:
+            return []
         preface = self._learning and not self._tabs
         if preface or self._drop:
             self._drop = self._drop and preface

@@ -528,7 +528,7 @@ class _Open:
         return m is not None and (not self.gap or (m[1] != "" and " " not in m[2]))
 
     def is_beside(self, lines: list[str], i: int) -> bool:
-        """Whether line i, which is no row, is a word of somebody's own: not indented, or the last before other lines."""
+        """Whether line i, which is no row, is somebody's own: not indented, or a word behind the last."""
         if lines[i][0].strip() or _LEFT_OUT.fullmatch(lines[i]):
             return True
         return len(lines[i].split()) == 1 and i + 1 < len(lines) and not self.is_row(lines[i + 1])

@@ -132,7 +132,7 @@ Thanks
 """,
     "-H": "t/a\t2.95G\t7.47T\t2.59G\t/a b\n",
     "-H without its tabs": "t/a      2.95G   7.47T    2.59G      /a\n",
-    "-H of columns that the command names": "% zfs list -Hro refer,mountpoint,name,avail,used t\n2.59G\t/a b\tt/a\t7.47T\t2.95G\n",
+    "-H of columns that the command names": "% zfs list -Hro refer,name,avail,used t\n2.59G\tt/a\t7.47T\t2.95G\n",
     "words in the middle": """\
 NAME  TYPE        COMPRESS   USED  AVAIL  REFER  MOUNTPOINT
 t/a   filesystem  lz4       2,95G  7,47T  2,59G  /a b
