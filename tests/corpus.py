@@ -49,7 +49,7 @@ EMPTY = re.compile(r"no (?:pools|datasets) available|all pools are healthy|pool 
 
 
 def still_parses(source: str, path: Path) -> Saved:
-    """A recording for which nobody has written figures: rows come of it, and nothing is refused but a last line, cut."""
+    """A recording without figures here: rows come of it, and nothing is refused but a last line that was cut."""
     text = read(path)
     got = read_saved(load()[source], text)
     last = len(text.rstrip().splitlines())
