@@ -32,17 +32,23 @@ log = structlog.get_logger("recorder")
 FORMAT = 1
 FOLDER = "recordings"
 SUFFIX = ".jsonl.gz"
+PRELUDE = 5.0
+PRELUDE_LINES = 500
+"""Seconds and lines from the first, of what every further file of a command repeats."""
 HOLD = 64_000_000
 """Characters held in memory while the disk is slow; what comes on top is lost and counted."""
 
 
 @dataclass(slots=True, eq=False)
 class _Run:
-    """One started command. `start` is its record; `lost` lines that the file does not hold, not yet told in it."""
+    """One started command. `start` is its record; `lost` lines that the file does not hold, not yet told in it;
+    `prelude` its first lines, until `learnt`: names and headings that stand nowhere else, for files to come."""
 
     start: dict[str, Any]
     lost: int = 0
     losing: list[int] | None = None
+    prelude: list[str] = field(default_factory=list)
+    learnt: float = 0.0
 
 
 @dataclass(slots=True)
@@ -196,6 +202,8 @@ class Recorder:
                 number = item.run.start["run"]
                 if item.kind == "start":
                     host.live[number] = item.run
+                elif item.kind == "out":
+                    _learn(item)
                 elif item.kind == "end":
                     host.live.pop(number, None)
         self._within_budget()
@@ -224,6 +232,9 @@ class Recorder:
             records.append({**head, "collector": self._began, "file": host.files})
             for run in host.live.values():
                 records.append({**_public(run.start), "at": chunk[0].at, "continues": True})
+                if run.prelude:
+                    first = {"kind": "prelude", "at": chunk[0].at, "run": run.start["run"], "lines": run.prelude}
+                    records.append(first)
                 if run.lost:
                     told.append(run)
                     records.append({"kind": "lost", "at": chunk[0].at, "run": run.start["run"], "lines": run.lost})
@@ -286,6 +297,13 @@ class Recorder:
                 break
         log.info("oldest recordings deleted", files=gone, keep_bytes=self._keep)
         self._events.put(("info", f"the oldest {gone} recordings were deleted: more than {self._keep >> 20} MiB"))
+
+
+def _learn(item: _Item) -> None:
+    run = item.run
+    run.learnt = run.learnt or item.at + PRELUDE
+    if item.at <= run.learnt and (room := PRELUDE_LINES - len(run.prelude)) > 0:
+        run.prelude += item.words[:room]
 
 
 def _public(start: dict[str, Any]) -> dict[str, Any]:

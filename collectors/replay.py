@@ -118,6 +118,14 @@ class Lines(_Record):
     lines: list[Word]
 
 
+class Prelude(_Record):
+    """The first lines of a command that runs since an earlier file, for a parser that has not had that."""
+
+    kind: Literal["prelude"]
+    run: Run
+    lines: Annotated[list[Word], Field(max_length=10_000)]
+
+
 class Idle(_Record):
     kind: Literal["idle"]
     run: Run
@@ -138,7 +146,7 @@ class End(_Record):
     why: Word
 
 
-AnyRecord = Head | Start | Lines | Idle | Lost | End
+AnyRecord = Head | Start | Prelude | Lines | Idle | Lost | End
 _READ: TypeAdapter[AnyRecord] = TypeAdapter(Annotated[AnyRecord, Field(discriminator="kind")])
 
 
@@ -169,6 +177,7 @@ class _Stream:
     make: Callable[[Context], Parser]
     parser: Parser
     ticks: Ticks
+    new: bool = True
 
     def mend(self) -> None:
         """Lines are missing here."""
@@ -599,6 +608,12 @@ class Player:
         stream, at = self._streams[key], record.at
         parser = stream.parser
         calls: list[Callable[[], list[Batch]]] = []
+        if isinstance(record, Prelude):
+            if stream.new:
+                parse((partial(parser.feed, line, at) for line in record.lines), lambda why: None)
+                stream.mend()
+            return
+        stream.new = False
         if isinstance(record, Lines):
             self.played.lines += len(record.lines)
             feed = parser.feed if record.kind == "out" else getattr(parser, "error", None)

@@ -129,6 +129,9 @@ def test_each_file_of_a_rotation_can_be_read_alone(tmp_path):
     for later in found[1:]:
         starts = [r for r in later if r["kind"] == "start"]
         assert [(r["run"], r["continues"]) for r in starts] == [(run, True)], "what has ended is not named again"
+        first = next(r for r in later if r["kind"] == "prelude")
+        assert first["lines"] == [str(i + 1) for i in range(len(first["lines"]))], "what the command said first"
+        assert 0 < len(first["lines"]) <= 500
     assert lines(tmp_path) == [str(i) for i in range(1, said + 1)]
 
 

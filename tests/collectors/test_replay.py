@@ -576,6 +576,18 @@ def test_what_a_parser_learnt_at_the_beginning_lasts_over_a_hole(tmp_path):
     assert got == {1: ["e0", "e1"], 5: ["e0", "e1"], 300: ["e0", "e1"]}, "and the halves of a report are not one"
 
 
+def test_an_hour_s_file_alone_knows_what_was_printed_before_it(tmp_path):
+    source = Source("pairs", "", ("net_io",), 1.0, (Variant("v", ("linux",), lambda ctx: "true", Names, "true", ""),))
+    prelude = {"kind": "prelude", "at": AT + 3600, "run": 1, "lines": ["name 0 e0", "name 1 e1", "= 0", "= 1"]}
+    records = [START | {"continues": True}, prelude, *(out(3600 + k, "= 0", ".") for k in range(3))]
+    path = write(tmp_path / "b.jsonl", HEAD | {"file": 2}, *records, packed=False)
+    before = write(tmp_path / "a.jsonl", HEAD, START, out(1, "name 0 eth0"), packed=False)
+    for paths, name in (([path], "e0"), ([before, path], "eth0")):
+        store = Memory()
+        Player(paths, {"pairs": source}).play(store)
+        assert {row["nic"] for row in store.rows("net_io")} == {name}
+
+
 def test_a_bomb_is_refused_without_being_unpacked(tmp_path):
     pack = zlib.compressobj(9, zlib.DEFLATED, 31)
     data = b"".join(pack.compress(b"[" * 1_000_000) for _ in range(300)) + pack.flush()
@@ -613,7 +625,7 @@ def test_every_table_shifts_its_times():
 
 def test_the_docs_name_every_kind_key_and_option():
     text = (Path(__file__).parents[2] / "docs" / "recording.md").read_text()
-    for model in (replay.Head, replay.Start, replay.Lines, replay.Idle, replay.Lost, replay.End):
+    for model in (replay.Head, replay.Start, replay.Prelude, replay.Lines, replay.Idle, replay.Lost, replay.End):
         fields = model.model_fields
         names = [*get_args(fields["kind"].annotation), *fields]
         assert [n for n in names if f"`{n}`" not in text] == []
