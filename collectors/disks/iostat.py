@@ -153,7 +153,7 @@ class Iostat(Disks):
     def _rows(self, heading: Heading, devices: list[str], rows: list[list[float]], stamp: float | None) -> list[Batch]:
         since_boot, self._since_boot = self._since_boot, False
         if not devices:
-            return self.since_boot([]) if since_boot else []
+            return self.since_boot([])  # -z: nothing was done
         columns: dict[str, list[object]] = {"device": list(devices)}
         for (_, column, _), values in zip(heading.plan, zip(*rows, strict=True), strict=True):
             columns[column] = list(values)

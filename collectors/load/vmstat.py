@@ -226,16 +226,40 @@ class Mpstat(Load):
             return []
         if not {"%idle", "idl"} & set(names) or (at and not _timed(head[:at])):
             return []  # interrupts by CPU, the mean at the end
+        out: list[Batch] = []
+        for clock, rows in self._intervals(lines, names, at):
+            row = self._row(names, rows)
+            self._reports += 1
+            if not row:
+                continue
+            batches = self.load(row, stamp)
+            # sysstat waits for its first interval, unless it was given none: then its heading has the time of its rows.
+            since_boot = clock == head[:at] if at else self._reports == 1
+            out += self.since_boot(batches) if since_boot else batches
+        return out
+
+    def _intervals(self, lines: list[str], names: list[str], at: int) -> list[tuple[list[str], list[list[str]]]]:
+        """(time of day, cells of its rows) of each interval under one heading; `mpstat N` repeats it once a screen."""
+        out: list[tuple[list[str], list[list[str]]]] = []
+        for i, line in enumerate(lines[1:], 1):
+            words = line.split()
+            if at and not _timed(words[:at]):
+                break  # the mean at the end
+            if len(words) != len(names) + at:
+                raise self.bad(i, line, f"{len(words) - at} fields under {len(names)} headings")
+            for name, word in zip(names, words[at:], strict=True):
+                if name in MODES and not SHARE.match(word):
+                    raise self.bad(i, line, f"no percentage under {name}", line.find(word) + 1)
+            if not out or words[:at] != out[-1][0] or any(words[at] == cpu[0] for cpu in out[-1][1]):
+                out.append((words[:at], []))
+            out[-1][1].append(words[at:])
+        return out
+
+    def _row(self, names: list[str], rows: list[list[str]]) -> dict[str, float]:
         row: dict[str, float] = {}
         cpus = 0.0
-        rows = [line.split()[at:] for line in lines[1:]]
-        clocks = [line.split()[:at] for line in lines[:2]]
-        sums = any(words[:1] == ["all"] for words in rows)
-        for i, words in enumerate(rows, 1):
-            if at and not _timed(lines[i].split()[:at]):
-                break  # the mean at the end
-            if len(words) != len(names):
-                raise self.bad(i, lines[i], f"{len(words)} fields under {len(names)} headings")
+        sums = any(words[0] == "all" for words in rows)
+        for words in rows:
             size = float(words[-1]) if names[-1] == "sze" and NUMBER.match(words[-1]) else 1.0
             if sums and words[0] != "all":
                 cpus += size if names[0] == "CPU" else 0.0
@@ -243,20 +267,12 @@ class Mpstat(Load):
             cpus += 0.0 if sums else size
             for name, word in zip(names, words, strict=True):
                 if name in MODES:
-                    if not SHARE.match(word):
-                        raise self.bad(i, lines[i], f"no percentage under {name}")
                     share = float(word.replace(",", ".").removesuffix("%"))
                     row[MODES[name]] = row.get(MODES[name], 0.0) + share / 100 * size
         if sums:
             cpus = cpus or self.ncpu
             row = {name: value * cpus for name, value in row.items()}
-        self._reports += 1
-        if not row:
-            return []
-        batches = self.load({"ncpu": cpus, **row}, stamp)
-        # mpstat waits for its first interval, unless it was given none: then its heading has the time of its rows.
-        since_boot = clocks[0] == clocks[-1] if at else self._reports == 1
-        return self.since_boot(batches) if since_boot else batches
+        return {"ncpu": cpus, **row} if row else {}
 
 
 def _timed(words: list[str]) -> bool:

@@ -66,9 +66,9 @@ SOURCE = Source(
         Variant(
             name="mpstat-linux",
             systems=("linux",),
-            command=lambda ctx: f"mpstat {whole(ctx)}",
+            command=lambda ctx: f"mpstat -P ALL {whole(ctx)}",
             parser=vmstat.Mpstat,
-            probe="mpstat 1 1",
+            probe="mpstat -P ALL 1 1",
             fix="mount /proc, or install sysstat",
         ),
         Variant(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from math import isnan
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -448,3 +448,55 @@ def test_writing_to_this_machines_disk_shows(tmp_path: Path) -> None:
     if os.stat(tmp_path).st_dev >> 8 == 0:
         pytest.skip("the temporary folder is on no disk")
     assert written > 0.5 * (1 << 24)
+
+
+def test_a_saved_texts_only_report_is_shown_and_counts_over_an_unknown_time_are_not() -> None:
+    head = f"{TITLE}    r/s    w/s   kr/s   kw/s wait actv wsvc_t asvc_t  %w  %b device\n"
+    row = "    1.0    2.0    3.0    4.0  0.0  0.1    0.0    5.0   0   6 c3t0d0\n"
+    assert parse_text(VARIANTS["iostat"], head + row)["disk_io"]["busy"].tolist() == [0.06]
+    parser = VARIANTS["iostat"].parser(Context("h", "solaris10", 1.0))
+    assert not [b for line in (head + row).split("\n") for b in parser.feed(line, 0.0)] + parser.end(0.0)
+    idle = parse_text(VARIANTS["iostat"], head + row + head)  # -z, and nothing was done in the interval
+    assert "disk_io" not in idle
+    counts = "device           r/i         w/i         kr/i         kw/i qlen   tsvc_t/i      sb/i\n"
+    counts += "ada0             9.0         8.0          7.0          6.0    2        5.0       4.0\n"
+    got = parse_text(VARIANTS["iostat-bsd"], TITLE + counts)["disk_io"].iloc[0]
+    assert (got["actv"], isnan(got["read_ops"])) == (2, True)
+
+
+def test_words_around_a_saved_table_cost_themselves_only() -> None:
+    head = "    r/s    w/s   kr/s   kw/s wait actv wsvc_t asvc_t  %w  %b device\n"
+    rows = [f"    {n}.0    2.0    3.0    4.0  0.0  0.1    0.0    5.0   0   6 c3t{n}d0\n" for n in range(3)]
+    text = f"root@ms2:~# iostat -xn 5\n{TITLE}{head}{rows[0]}\t\t{TITLE}{head}{rows[1]}(and so on)\n{rows[2]}"
+    text += "^C\nroot@ms2:~# \n"
+    told: list[ParseError] = []
+    got = parse_text(VARIANTS["iostat"], text, complain=told.append)["disk_io"]
+    assert got["device"].tolist() == ["c3t1d0", "c3t2d0"]
+    assert [(e.line_no, e.line) for e in told] == [(8, "(and so on)")]
+
+
+def test_reports_whose_titles_somebody_filtered_out_stay_apart() -> None:
+    head = "    r/s    w/s   kr/s   kw/s wait actv wsvc_t asvc_t  %w  %b device\n"
+    rows = [f"    {n}.0    2.0    3.0    4.0  0.0  0.1    0.0    5.0   0   6 c3t0d0\n" for n in range(3)]
+    assert parse_text(VARIANTS["iostat"], "".join(head + row for row in rows))["disk_io"]["read_ops"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("heading", "row", "figures"),
+    [
+        (
+            "Device:rrqm/s wrqm/s   r/s  w/s  rsec/s wsec/s await  %util",
+            "sda 0.0 9.0 1.5 18.0 8.0 16.0 2.5 0.2",
+            (8 * 512, 0.0025),
+        ),
+        ("Device tps kB/s rqm/s await areq-sz aqu-sz %util", "sda 5.1 20.4 0.1 1.5 4.0 0.01 0.9", (None, 0.0015)),
+        ("      tps    kB_read/s    kB_wrtn/s    kB_read Device", " 5.2 1.5M 0.5k 1.0G sda", (1.5 * 2**20, None)),
+        ("Device r/s w/s rkB/s wkB/s await %util", "sda 1,5 2,5 1,25 0 3,5 12,5", (1280, 0.0035)),
+    ],
+)
+def test_sysstat_in_every_dress(heading: str, row: str, figures: tuple[float | None, float | None]) -> None:
+    got = second(f"{heading}\n{row}\n\n", "sysstat")
+    for column, value in zip(("read_bytes", "asvc_t"), figures, strict=True):
+        assert (
+            None if isnan(got[column]["sda"] if got[column]["sda"] is not None else nan) else got[column]["sda"]
+        ) == value

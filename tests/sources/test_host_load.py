@@ -377,6 +377,63 @@ def test_mpstat_of_sysstat_with_and_without_single_cpus() -> None:
     assert got["host_load"][["ncpu", "cpu_idle"]].to_numpy().tolist() == [[2, pytest.approx(1.2)]]
 
 
+def test_intervals_under_one_heading_are_never_added_up() -> None:
+    """mpstat repeats its headings once a screen, where each interval is one line."""
+    head = "07:05:52 AM  CPU    %usr   %nice    %sys %iowait    %irq   %soft  %steal  %guest  %gnice   %idle"
+    tail = "0.00    0.00    5.00    0.00    0.00    0.00    0.00    0.00    0.00"
+    rows = [f"07:05:5{3 + i} AM  all   {10 * i}.00    {tail}" for i in range(3)]
+    text = f"Linux 6.1.0 (host) \t03/11/22 \t_x86_64_\t(4 CPU)\n\n{head}\n" + "\n".join(
+        [*rows, f"Average:     all 9.00 {tail}"]
+    )
+    got = parse_text(VARIANTS["mpstat-linux"], text)["host_load"]
+    assert got["cpu_user"].tolist() == pytest.approx([0, 0.4, 0.8])
+    one = [
+        f"  0    1   0    0   315  113  110    0    0    2    0    15  {n:3}   0   0  {100 - n:3}" for n in (9, 20, 30)
+    ]
+    got = parse_text(VARIANTS["mpstat"], "\n".join([MPSTAT, *one]))["host_load"]
+    assert got[["ncpu", "cpu_user"]].to_numpy().tolist() == [[1, 0.2], [1, 0.3]]
+
+
+def test_what_linux_runs_prints_a_heading_for_each_interval() -> None:
+    """Without -P a pipe would get one heading for the whole day, and no report would ever end."""
+    assert VARIANTS["mpstat-linux"].command(Context("h", "linux", 1.0)) == "mpstat -P ALL 1"
+
+
+def test_the_unit_of_linux_vmstat_is_in_its_command_only() -> None:
+    head = " r  b   swpd   free   buff  cache   si   so    bi    bo   in   cs us sy id wa st"
+    row = " 2  0      0   2729     2    723    3    0     1     3   29   57  0  0 99  0  0"
+    for command, unit in (("$ vmstat -S M 1", 2**20), ("# vmstat -w -Sm 1", 1e6), ("$ vmstat 1", 1024)):
+        got = parse_text(VARIANTS["vmstat-linux"], "\n".join([command, head, row, row]))["host_load"].iloc[0]
+        assert (got["mem_free"], got["page_in"]) == (2729 * unit, 3 * unit), command
+
+
+def test_a_saved_texts_only_report_is_shown_and_a_streams_is_not() -> None:
+    head = " r b w   swap  free  re  mf pi po fr de sr cd s0 -- --   in   sy   cs us sy id"
+    row = " 0 0 43 907784 115324  29 124 34 1  1  0  4  2  0  0  0  277  470  210  1  2 97"
+    assert len(parse_text(VARIANTS["vmstat"], f"{head}\n{row}\n")["host_load"]) == 1
+    parser = VARIANTS["vmstat"].parser(Context("h", "solaris10", 1.0))
+    assert not [b for line in (head, row) for b in parser.feed(line, 0.0)] + parser.end(0.0)
+
+
+def test_memory_that_linux_counts_since_boot_and_paging_by_what_the_pages_are_of() -> None:
+    told = "  3880776 K total memory\n   283492 K used memory\n  2794696 K free memory\n  2097148 K total swap\n"
+    told += "  1097148 K free swap\n  12345 non-nice user cpu ticks\n 1631881957 boot time\n"
+    got = parse_text(VARIANTS["vmstat-linux"], told)["host_load"].iloc[0]
+    assert (got["mem_total"], got["mem_free"]) == (3880776 * 1024, 2794696 * 1024)
+    assert (got["swap_total"], got["swap_free"]) == (2097148 * 1024, 1097148 * 1024)
+    head = "   swap  free  re  mf  fr  de  sr  epi  epo  epf  api  apo  apf  fpi  fpo  fpf"
+    row = " 907784 115324  29 124   1   0   4    8    0    0   16    4    0    24    1    1"
+    got = parse_text(VARIANTS["vmstat"], f"{head}\n{row}\n{row}")["host_load"].iloc[0]
+    assert (got["page_in"], got["page_out"]) == (48 * 1024, 5 * 1024)
+
+
+def test_kstats_of_disks_and_cpus_are_no_interfaces() -> None:
+    text = (
+        "unix:0:system_misc:snaptime\t5.5\nsd:0:sd0:reads\t5\ncpu_info:0:cpu_info0:clock_MHz\t5\nbge:0:bge0:rbytes\t5\n"
+    )
+    assert parse_text(VARIANTS["kstat-drivers"], text)["net_io"]["nic"].tolist() == ["bge0"]
+
+
 @pytest.mark.skipif(not Path("/proc/stat").exists(), reason="no procfs")
 def test_this_machine_agrees_with_python() -> None:
     ctx = Context("here", "linux", 0.5)
