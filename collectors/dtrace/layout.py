@@ -612,7 +612,7 @@ def _moved(lines: list[str]) -> list[str]:
     places = {line.index("value") - 11 for line in lines if blocks.HEADER.fullmatch(line)}
     places |= {m.end() - _INDENT for line in lines if (m := _INDENTED_FRAME.match(line))}
     places |= {line.index("0") - 13 for line in lines if _DUMP_HEAD.fullmatch(line)}
-    places |= {_indent(line) for line in lines if _TYPED.match(line)}
+    places |= {_indent(line) for line in lines if _TYPED.match(line) and not _full(line)}
     by = min(places, default=0)
     if 0 < by <= least:
         return [line[by:] for line in lines]

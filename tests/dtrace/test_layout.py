@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.dtrace import layout
@@ -213,6 +213,7 @@ COLUMN = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(COLUMN, min_size=1, max_size=4), max_size=4), st.integers(-(2**62), 2**62))
 def test_keys_of_any_shape_come_back(rows: list[list[str | int]], value: int) -> None:
     text = "\n"
@@ -221,6 +222,7 @@ def test_keys_of_any_shape_come_back(rows: list[list[str | int]], value: int) ->
     assert [(r.keys, r.value) for r in layout.parse(text).rows] == [([str(c) for c in cs], value) for cs in rows]
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from(" \n|@0123456789-<>=`abc:"), max_size=400))
 def test_no_text_breaks_it(text: str) -> None:
     layout.parse(text)
@@ -355,6 +357,12 @@ def test_what_stands_around_an_output_is_no_key(above: str) -> None:
 def test_a_heading_of_a_script_is_the_key(above: str) -> None:
     (row,) = layout.parse(above + HISTOGRAM).rows
     assert " ".join(row.keys).split() == above.split()
+
+
+def test_a_key_like_what_dtrace_says() -> None:
+    keys = ["dtrace: 3 drops on CPU 0", "^C", "# dtrace -n x", "imapd"]
+    text = "\n" + "".join(f"  {key:<50}{n:17d}\n" for n, key in enumerate(keys))
+    assert [plain(r) for r in layout.parse(text).rows] == [[[key], n] for n, key in enumerate(keys)]
 
 
 def test_a_key_like_a_prompt_in_its_own_column() -> None:
