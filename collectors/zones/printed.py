@@ -70,9 +70,15 @@ class Printed:
         """The last report; what is since boot only where there is nothing else."""
         return self._close() or ([] if self._shown else self._since_boot or [])
 
+    def interrupted(self) -> list[Batch]:
+        """Something else begins: the table goes on only under another heading."""
+        out, self._names = self._close(), []
+        return out
+
     def _heading(self, names: list[str], columns: Mapping[str, tuple[str, float]]) -> list[Batch]:
         out = self._close()
         if columns is not self._columns:
+            out = out or self.end()
             self._since_boot, self._shown = None, False
         self._names, self._columns = names, columns
         return out

@@ -171,7 +171,7 @@ class Zones:
 
     def _saved(self, line: str, at: float) -> list[Batch]:
         if not self._listing.comment and is_prompt(line):
-            return self._close(at) if self._kstats else []
+            return self._printed.interrupted() + (self._close(at) if self._kstats else [])
         try:
             out = self._printed.take(line)
         except ValueError as e:
