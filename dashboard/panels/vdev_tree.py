@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -37,22 +39,27 @@ RATES = ("read_ops", "write_ops", "read_bytes", "write_bytes")
 
 # -- what is known of a host's pools -------------------------------------------------------------------------------
 
-_kept: WeakKeyDictionary[Live, dict[tuple[str, str], tuple[float, pd.DataFrame]]] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[Live, OrderedDict[tuple[str, str, float | None], tuple[float, pd.DataFrame]]] = (
+    WeakKeyDictionary()
+)
+MANY = 64
+"""Answers of the history that are kept: the views of a page ask for the same ones."""
 
 
 def newest(live: Live, name: str, host: str, at: float | None) -> pd.DataFrame:
     """The newest row of each series of one host: of a silent one the last there were within a day, from the history."""
     where = {"host": [host]}
-    if at is not None:
-        return live.store.latest(name, at=at, within=max(120.0, 3 * SCHEMAS[name].every), where=where)
-    frame = live.latest(name, within=live.keep, where=where)
-    if len(frame):
+    if at is None and len(frame := live.latest(name, within=live.keep, where=where)):
         return frame
-    kept = _kept.setdefault(live, {})
-    now = live.clock()
-    found = kept.get((name, host))
+    kept = _kept.setdefault(live, OrderedDict())
+    now, key = live.clock(), (name, host, at)
+    found = kept.get(key)
     if found is None or not 0 <= now - found[0] < 60:
-        found = kept[name, host] = (now, live.store.latest(name, at=now, within=DAY, where=where))
+        within = DAY if at is None else max(120.0, 3 * SCHEMAS[name].every)
+        found = kept[key] = (now, live.store.latest(name, at=now if at is None else at, within=within, where=where))
+        while len(kept) > MANY:
+            with suppress(KeyError):
+                kept.popitem(last=False)
     return found[1]
 
 
