@@ -86,6 +86,8 @@ _BUCKETS = re.compile(
 _BEGIN = re.compile(r"(\d{1,18}) (\d{1,20}) (\d{1,20})", re.A)
 _END = re.compile(r"(\d{1,18}) (\d{1,20})(?: (\d{1,18}))?", re.A)
 _LONGEST_KEY = 8192
+_LONGEST_STRING = 1024
+"""dtrace cuts strings at 256 (strsize); a longer one is none, and would be waited for over many lines."""
 _MOST_LINES = 4096
 """Lines of one block, and devices with another name."""
 _MAX_ROWS = 10_000
@@ -148,6 +150,8 @@ def _take(text: str, at: int) -> tuple[str, int] | None:
     if m[1]:
         return m[1], m.end()
     length, rest = int(m[2]), text[m.end() :].encode("utf-8", "replace")
+    if length > _LONGEST_STRING:
+        raise _Damage("longer than a string may be", at + 1)
     if len(rest) <= length:
         return None
     if "\ufffd" not in text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import textwrap
+import time
 
 import pytest
 from hypothesis import given
@@ -189,6 +190,18 @@ def counting() -> framing.FrameParser:
 def test_a_key_that_holds_the_marks_is_a_key(name: str) -> None:
     row = f"zs1 key {len(name.encode())}:{name} count=3"
     assert fed(counting(), frame(1, row, "zs1 key 1:b count=4")) == ([[([name], 3.0), (["b"], 4.0)]], [])
+
+
+def test_a_key_that_never_ends_is_not_waited_for_long() -> None:
+    parser = counting()
+    began = time.process_time()
+    for n in range(1, 400):
+        shown, wrong = fed(parser, [f"zs1 begin {n} 0 {n}", "zs1 key 1000:\ufffd", *["\ufffd"] * 50, "zs1 key 99999:a"])
+        assert not shown
+    assert time.process_time() - began < 10.0
+    shown, wrong = fed(counting(), ["zs1 begin 1 0 10", "zs1 key 1025:" + "a" * 1025 + " count=1", "zs1 end 1 10 0"])
+    assert not shown
+    assert [(e.line_no, e.column, e.why) for e in wrong] == [(2, 9, "longer than a string may be")]
 
 
 def test_an_interval_without_an_end_is_not_shown_and_does_not_bleed() -> None:
