@@ -25,6 +25,8 @@ from collectors.streams.processes import Process, Running, pipelines, process, w
 from frames.schemas import TRANSFERS
 
 EVERY = 5.0
+SAVED = "saved"
+"""What a log is called that was saved without its name."""
 ENDED_FOR = 300.0
 """Seconds for which a stream whose process has gone is told on."""
 TXG = 15.0
@@ -65,7 +67,10 @@ class File:
 
 
 class Streams(Polled):
-    """A report: `ps` and its lines, `pargs PID COMMAND`, `used DATASET<tab>BYTES`, `==> FILE` and its lines."""
+    """A report: `ps` and its lines, `pargs PID COMMAND`, `used DATASET<tab>BYTES`, `==> FILE` and its lines.
+
+    A saved text may be the lines of one log alone, with words around them.
+    """
 
     source = "zfs_streams"
 
@@ -110,7 +115,7 @@ class Streams(Polled):
         found: dict[str, Process] = {}
         used: dict[str, float] = {}
         files: dict[str, File] = {}
-        file = None
+        file, alone = None, File()
         for i, line in enumerate(lines):
             if line.startswith("==> "):
                 file = files[line[4:].strip()] = self._files.get(line[4:].strip(), File())
@@ -125,8 +130,10 @@ class Streams(Polled):
                     whole(p, long[2])
             elif p := process(line):
                 found[p.pid] = self._rooted(p)
+            elif not self.strict and alone.log.read(line):
+                files[SAVED] = alone
             elif line.strip() not in ("", "ps") and not re.match(r"\s*[0-9]+\s+[0-9]+\s+[0-9]+\s", line):
-                raise self.bad(i, line, "not a process, a dataset's space or a log")
+                self.around(self.bad(i, line, "not a process, a dataset's space or a log"))
         self._files = files
         return list(found.values()), used, files
 

@@ -107,7 +107,8 @@ class StatusParser(Polled):
             elif o.last == "config" and o.is_row(line):
                 o.rows.append((i, line))
             elif (heading := _HEADING.fullmatch(line) is not None) or m:
-                if (m and m[1] == "pool") or (o.rows and (heading or (m and m[1] == "state"))):
+                fragment = heading and o.last not in ("", "config") and not o.pool
+                if fragment or (m and m[1] == "pool") or (o.rows and (heading or (m and m[1] == "state"))):
                     yield from self._whole(o)
                     o = _Open()
                 if m:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.base import Context, ParseError
+from collectors.base import Context, ParseError, parse_text
 from collectors.sources.zfs_streams import SOURCE, Streams
 from collectors.streams.logs import Log
 from collectors.streams.pace import Pace
@@ -214,6 +214,28 @@ def test_one_log_of_a_pipe_on_one_host_is_the_senders() -> None:
     rows = run(parser, T + 20, pipe[2], "==> /l/m.log", "summary: 31.0 MiByte in  17.0sec - average of 9 MiB/s")
     assert rows["send tank/a"]["state"] == "done"
     assert rows["receive mail/a"]["done"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "# zfs send -v tank/a@1 > /dev/null\nfull send of tank/a@1 estimated size is 18.2G\n"
+            "total estimated size is 18.2G\nTIME        SENT   SNAPSHOT tank/a@1\n13:05:22   1.50G   tank/a@1\n^C\n",
+            {"stream": "send tank/a", "done": 1.5 * 2**30, "total": 18.2 * 2**30, "to_snapshot": "1"},
+        ),
+        (
+            "in @ 59.8 MiB/s, out @ 59.8 MiB/s, 30.0 MiB total, buffer   0% full\r"
+            "in @ 61.0 MiB/s, out @ 59.8 MiB/s, 90.0 MiB total, buffer  10% full\n",
+            {"stream": "saved", "done": 90 * 2**20},
+        ),
+    ],
+)
+def test_a_log_that_was_saved_alone(text: str, expected: dict[str, object]) -> None:
+    row = parse_text(SOURCE.variants[0], f"This is how far it comes:\n{text}and no further.\n")["transfers"].iloc[0]
+    assert {column: row[column] for column in expected} == pytest.approx(expected)
+    with pytest.raises(ParseError, match="line 1"):
+        parse_text(SOURCE.variants[0], "This is how far it comes:\n")
 
 
 def test_a_line_that_is_nothing_is_refused() -> None:

@@ -380,6 +380,92 @@ def test_a_paste_without_indentation() -> None:
     ]
 
 
+HEAD = "  pool: tank\n state: DEGRADED\n  scan: scrub in progress since Sun Jul 13 04:00:00 2025\n"
+HEAD += "\t1.00T scanned out of 4.00T at 100M/s, 8h44m to go\n\t0 repaired, 25.00% done\nconfig:\n\n"
+TABLE = "\tNAME        STATE     READ WRITE CKSUM\n\ttank        DEGRADED     0     0     0\n"
+TABLE += "\t  mirror-0  DEGRADED     0     0     0\n\t    c0        ONLINE       0     0     0\n"
+TABLE += "\t    c1        FAULTED      3     0     0  too many errors\n"
+GOOD = "\nerrors: No known data errors\n"
+PASTED = {
+    "on a page": f"What is this?\n\n```text\n# zpool status -v tank\n{HEAD}{TABLE}{GOOD}```\n\nIt **began** on Monday.\n",
+    "in an answered mail": "".join(f"> {line}\n" for line in (HEAD + TABLE + GOOD).splitlines()),
+    "in the log of a test": "".join(f"07:18:29.34 {line}\n" for line in (HEAD + TABLE + GOOD).splitlines()),
+    "with a margin, and a prompt behind it": "".join(
+        f"    {line}\n" for line in ("host# zpool status\n" + HEAD + TABLE + GOOD + "host# uptime").splitlines()
+    ),
+    "with an empty line behind every line": (HEAD + TABLE + GOOD).replace("\n", "\n\n"),
+    "with CR and blanks behind every line": (HEAD + TABLE + GOOD).replace("\n", "   \r\n"),
+    "with hard blanks": (HEAD + TABLE + GOOD).replace("  ", " \u00a0"),
+    "without its first lines": (HEAD + TABLE + GOOD).split("\n", 1)[1],
+    "without its last lines": HEAD + TABLE,
+    "with rows left out": HEAD + TABLE.replace("\t  mirror-0", "\t  <four mirrors>\n\t...\n\t  mirror-0") + GOOD,
+    "with a prompt at once behind it": HEAD + TABLE + "root@host:~# zpool clear tank\n",
+    "between other commands": (
+        "$ zpool list\nNAME   SIZE  ALLOC   FREE  CAP  DEDUP    HEALTH  ALTROOT\ntank   5.5T  154G  5.3T   2%  1.00x  DEGRADED  -\n"
+        f"$ zpool status\n{HEAD}{TABLE}{GOOD}\n$ zpool iostat\n               capacity     operations    bandwidth\n"
+        "pool        alloc   free   read  write   read  write\ntank         100G  20.0G      1      2      3     4K\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("how", PASTED)
+def test_texts_that_people_paste(how: str) -> None:
+    frames = parse_text(TEXT, PASTED[how])
+    status = frames["zpool_status"]
+    assert status["vdev"].tolist() == ["", "mirror-0", "mirror-0/c0", "mirror-0/c1"]
+    assert status["pool"].unique().tolist() == ["tank"]
+    assert status["read_errors"].tolist() == [0, 0, 0, 3]
+    assert status["note"].tolist()[3] == "too many errors"
+    expected = {"scan": "scrub", "state": "in_progress", "scanned": T, "total": 4 * T, "fraction": 0.25, "eta": 31440}
+    check(frames["pool_scan"].iloc[0], expected | {"rate": 100 * M, "repaired": 0})
+
+
+def test_several_outputs_in_one_paste() -> None:
+    """The same pool twice, a fragment of it, and another pool of which only the table was kept."""
+    text = f"# zpool status\n{HEAD}{TABLE}{GOOD}# zpool clear tank\n# zpool status tank\n{HEAD}{TABLE}{GOOD}"
+    text += (
+        "# zpool status\n...\n  scan: scrub canceled on Sun Jul 13 05:00:00 2025\n...\n\t    c1  ONLINE  0  0  0\n\n"
+    )
+    text += "and the other one:\n\n" + TABLE.replace("tank", "pool")
+    frames = parse_text(TEXT, text)
+    assert frames["zpool_status"]["pool"].tolist() == ["tank"] * 8 + ["pool"] * 4
+    assert frames["pool_scan"]["state"].tolist() == ["in_progress", "in_progress", "none"]
+
+
+def test_a_paste_of_words_alone_is_told() -> None:
+    with pytest.raises(ParseError) as e:
+        parse_text(TEXT, "# zpool status\nzpool: command not found\n")
+    assert (e.value.line_no, e.value.column) == (2, 1)
+
+
+def test_what_stands_around_damaged_files_is_none() -> None:
+    text = HEAD + TABLE + "\nerrors: Permanent errors have been detected in the following files:\n\n        /tank/a\n"
+    text += "        tank/b@1:<0x5>\n.....\n\nWhen I read it:\n# zpool iostat\n               capacity\n  pool: tank\n"
+    assert parse_text(TEXT, text)["pool_scan"]["errors"].tolist()[0] == 2
+    flat = HEAD + TABLE + "errors: Permanent errors have been detected in the following files: \n\n/tank/a\n/tank/b\n"
+    assert parse_text(TEXT, flat + "\n")["pool_scan"]["errors"].tolist() == [2]
+    both = flat + "  pool: b\n state: ONLINE\n" + GOOD
+    assert parse_text(TEXT, both)["pool_scan"]["errors"].tolist() == [2, 0]
+
+
+def test_stamps_of_reports() -> None:
+    """-T d, as many reports as there are stamps; the date tells how long a scan has run."""
+    text = "".join(f"Sun Jul 13 04:0{n}:00 UTC 2025\n{HEAD}{TABLE}{GOOD}\n" for n in (1, 2))
+    scan = parse_text(TEXT, text)["pool_scan"]
+    assert scan["elapsed"].tolist() == [60, 120]
+    assert [str(t)[11:19] for t in scan["time"]] == ["04:01:00", "04:02:00"]
+
+
+def test_json_laid_out_and_broken() -> None:
+    pool = {"name": "t", "state": "ONLINE", "vdevs": {"t": {"state": "ONLINE", "vdevs": {"a": {"state": "ONLINE"}}}}}
+    document = {"output_version": {"command": "zpool status"}, "pools": {"t": pool}}
+    for text in (json.dumps(document, indent=2), json.dumps(document), json.dumps(document).replace(", ", "\n")):
+        assert len(parse_text(TEXT, f"# zpool status -j\n{text}\n# \n")["zpool_status"]) == 2
+    with pytest.raises(ParseError, match="not JSON") as e:
+        parse_text(TEXT, json.dumps(document, indent=2).replace('"ONLINE"', "ONLINE", 1))
+    assert (e.value.line_no, e.value.column) == (8, 16)
+
+
 @pytest.mark.parametrize(
     "words", ["no pools available", "all pools are healthy", "pool 'tank' is healthy", "1795468643"]
 )
