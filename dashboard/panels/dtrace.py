@@ -905,8 +905,9 @@ def _host(
     if state == "running" and heard and not host.up(now) and not fresh and going is None:
         state, why = ("lost", _silence(host, now)) if host.link in ("up", "") else ("ended", "the link dropped")
     lack = found if (found := host.facts.get("missing:dtrace")) is not None and found.value else None
+    knows = lack is None and host.fact("dtrace_at") != "none"
     return {
-        "name": name, "up": host.up(now), "link": host.link, "knows": lack is None and host.fact("dtrace_at") != "none", "state": state,
+        "name": name, "up": host.up(now), "link": host.link, "knows": knows, "state": state,
         "allowed": a.table != "dtrace" or "*" in allowed or metric in allowed, "why": why, "ends": ends,
         "lacks": (lack.value if lack else "") if host.up(now) else host.reason or _silence(host, now),
         "fix": lack.fix if lack else "",

@@ -139,6 +139,18 @@ def test_three_hosts_answer_two_drill_downs_follow_and_stop_leaves_no_process(op
 
     page.wait_for_function("() => zs.dtrace.head.up.length === 2 && zs.dtrace.head.up.every((u) => u.requests.length)")
     assert page.locator(".zs-dtrace-up.zs-shown").count() == 2
+    # What stops and closes a graph is never pushed out of it by a long sentence.
+    inside = """() => [...document.querySelectorAll('.zs-dtrace-up.zs-shown')].every((p) => {
+      const box = p.getBoundingClientRect();
+      return [...p.querySelectorAll('.zs-dtrace-upper button:not([hidden]), .zs-panel-source')].every((b) => {
+        const r = b.getBoundingClientRect();
+        return r.width > 0 && r.left >= box.left && r.right <= box.right;
+      });
+    })"""
+    for width in (1500, 1280, 1000):
+        page.set_viewport_size({"width": width, "height": 1000})
+        assert page.evaluate(inside), width
+    page.set_viewport_size({"width": 1500, "height": 1000})
 
     # What was asked of each host, and of whom.
     page.locator(".zs-dtrace-program").click()
@@ -189,6 +201,7 @@ def test_a_cell_says_who_was_in_it_and_a_lit_key_is_its_own_hue(open_page) -> No
     assert colours[2] == 0, "the crowd is grey beside a lit key"
     rows(page).nth(1).click(modifiers=["Shift"])
     page.wait_for_function("() => zs.panels.get('p-dtrace-heat').heat.lit.length === 2")
+    assert page.evaluate("() => String(getSelection())") == "", "Shift lights a key and marks no text"
     page.locator(".zs-dtrace-how button", has_text="Lit").first.click()
     page.wait_for_function(
         "() => { const p = zs.panels.get('p-dtrace-heat'); const seen = new Set();"
@@ -221,6 +234,18 @@ def test_a_cell_says_who_was_in_it_and_a_lit_key_is_its_own_hue(open_page) -> No
     page.mouse.move(10, 500)
     page.mouse.click(empty["x"], empty["y"])
     page.wait_for_function("() => document.querySelector('.zs-view-dtrace_keys h2').innerText === 'Keys'")
+
+    # Another range has no bucket chosen; Back brings back the one that was.
+    page.mouse.move(10, 500)
+    page.mouse.click(full["x"], full["y"])
+    page.wait_for_function("() => document.querySelector('.zs-view-dtrace_keys h2').innerText === 'One bucket'")
+    address, cell = page.url, page.evaluate("() => zs.dtrace.cell")
+    page.evaluate("() => { const [a, b] = zs.range(); zs.setRange(b - 60, b - 5); }")
+    page.wait_for_function("() => document.querySelector('.zs-view-dtrace_keys h2').innerText === 'Keys'")
+    page.go_back()
+    page.wait_for_function("() => document.querySelector('.zs-view-dtrace_keys h2').innerText === 'One bucket'")
+    assert page.evaluate("() => zs.dtrace.cell") == pytest.approx(cell)
+    assert page.url == address
 
 
 def test_stacks_are_searched_zoomed_and_kept_in_the_address(open_page, demo, quiet) -> None:
@@ -427,6 +452,10 @@ def test_an_address_that_asks_nothing_shows_what_always_runs_and_says_so(open_pa
     page.wait_for_function("() => document.body.innerText.includes(\"no metric 'nonsense'\")")
     page.wait_for_function("() => document.querySelectorAll('.zs-dtrace-keys tbody tr').length > 3", timeout=60000)
     assert title(page) == "disk I/O broken down by device and latency"
+    problem = page.locator(".zs-dtrace-problem")
+    assert problem.is_visible(), "until it is read"
+    problem.locator("button").click()
+    assert problem.count() == 0
     assert "q=disk_io/by=device,latency" in page.url
     assert "lit=" not in page.url
     # Its keys sorted by p99: the slowest on top, and the address says so.
@@ -436,6 +465,11 @@ def test_an_address_that_asks_nothing_shows_what_always_runs_and_says_so(open_pa
     page.locator(".zs-dtrace-keys th button", has_text="p99").click()
     page.wait_for_function(slowest)
     assert "sort=p99" in page.url
+    # What no page ever wrote into an address is taken as it stands.
+    odd = open_page("?hosts=ms2,ms5&lit=%25&up=%25|%25&cell=1,2&every=-3&lines=x&yscale=x&y.p-dtrace-heat=nan,nan")
+    odd.wait_for_function(HAS_DATA, timeout=60000)
+    assert odd.evaluate("() => zs.dtrace.lit") == ["%"]
+    assert "no host is called so" in odd.locator(".zs-dtrace-host", has_text="ms5").inner_text()
 
 
 def test_keys_of_a_hostile_host_are_text(open_page) -> None:

@@ -250,6 +250,8 @@ def test_utilisation_counts_each_disk_once_a_column() -> None:
     assert data.yscale == "linear"
     said = VIEWS["dtrace_keys"](live, {"question": "disk_busy", "host": ["ms2"], "span": 5}, None)
     assert {k["id"] for k in said["keys"]} == {"a", "b", "c"}
+    most = said["percentiles"][-1]
+    assert (most["name"], most["low"], most["high"]) == ("max", 1.0, 1.0)
     head = VIEWS["dtrace_head"](live, {"question": "disk_busy", "host": ["ms2"]}, None)
     assert head["counted"], "nearly free, never started"
 
@@ -341,6 +343,43 @@ def test_keys_are_stacked_by_what_they_count_a_second(live: Live) -> None:
         assert drawn(data) == ["read", "write"]
         np.testing.assert_allclose(data.values[0], 450)
         np.testing.assert_allclose(data.values[1], 100)
+
+
+def counted(tmp_path: Path, values: dict[str, float]) -> Live:
+    """A ring with one second of system calls: a value of each key."""
+    n = len(values)
+    table = SCHEMAS["dtrace"].table(
+        {
+            "time": [START * 10**6] * n, "host": ["ms2"] * n, "question": ["syscalls/by=syscall"] * n,
+            "keys": [[k] for k in values], "agg": ["sum"] * n, "bounds": [None] * n, "counts": [None] * n,
+            "value": list(values.values()), "drops": [0.0] * n,
+        }
+    )  # fmt: skip
+    found = Live(Store(tmp_path), clock=lambda: START + 3.0)
+    found.add(Second(1, START - 60, "collector", {"dtrace": table}))
+    return found
+
+
+def test_a_lit_key_has_its_place_in_the_stack_however_small_it_is(tmp_path: Path) -> None:
+    live = counted(tmp_path, {f"k{i}": 100.0 - i for i in range(12)})
+    grid = Grid(START, 1.0, 3)
+    query = {"question": "syscalls/by=syscall", "host": ["ms2"], "lit": ["k11", "k2", "unheard"]}
+    frames = {"dtrace": live.recent("dtrace", grid, {"question": [query["question"]]})}
+    data = dtrace.dtrace_stack(frames, query, grid, ())
+    assert drawn(data) == [*(f"k{i}" for i in range(7)), "k11", "rest"]
+    assert data.values[7, 0] == 89
+    data = dtrace.dtrace_stack(frames, {**query, "lit": ["k11", "k10", "k9"]}, grid, ())
+    assert drawn(data) == [*(f"k{i}" for i in range(5)), "k11", "k10", "k9", "rest"], "eight have hues"
+
+
+def test_sums_below_zero_are_told_and_shares_are_at_most_all(tmp_path: Path) -> None:
+    live = counted(tmp_path, {"up": 30.0, "down": -10.0})
+    said = VIEWS["dtrace_keys"](live, {"question": "syscalls/by=syscall", "host": ["ms2"], "span": 10}, None)
+    assert [(k["id"], k["count"], k["share"]) for k in said["keys"]] == [("up", 30, 0.75), ("down", -10, 0.25)]
+    assert said["sum"] == 20
+    assert said["sampled"]
+    nothing = VIEWS["dtrace_keys"](live, {"question": "syscalls/by=syscall", "host": ["om1"], "span": 10}, None)
+    assert not nothing["sampled"], "no samples are no 0 events"
 
 
 def test_stacks_of_a_window_beside_those_of_another(live: Live) -> None:
@@ -527,6 +566,7 @@ def test_nothing_to_see_says_why_and_what_to_do(change: dict, why: str, hint: st
 
 def test_no_host_and_a_past_that_nobody_asked_about() -> None:
     assert "No host" in dtrace.note(dtrace.asked(QUESTION), [])[0]
+    assert "No host is called ms5." in dtrace.note(dtrace.asked(QUESTION), [HOST | {"name": "ms5", "unknown": True}])
     assert "Ask now" in dtrace.note(dtrace.asked(QUESTION), [HOST], past=True)[1]
 
 
@@ -620,6 +660,64 @@ def test_a_collector_that_is_gone_is_told_on_its_hosts_and_of_what_it_should_tak
     head = VIEWS["dtrace_head"](live, {**query, "span": 30}, None)
     assert head["untaken"]
     assert "No collector" in head["note"][0], "and not that probes are being attached"
+
+
+def test_a_run_is_not_said_to_have_ended_where_nobody_tells(tmp_path: Path) -> None:
+    event = SCHEMAS["events"].table(
+        {
+            "time": [START * 10**6],
+            "host": ["ms2"],
+            "kind": ["dtrace"],
+            "object": [QUESTION],
+            "text": ["D question started"],
+        }
+    )
+    query = {"question": QUESTION, "host": ["ms2", "ms5"]}
+    Requests(tmp_path).ask("dtrace_start", {"question": QUESTION, "hosts": ["ms2"]}, "page")
+
+    def host(live: Live) -> tuple[str, str]:
+        [found] = [h for h in VIEWS["dtrace_head"](live, query, None)["hosts"] if h["name"] == "ms2"]
+        return found["state"], found["why"]
+
+    now = time.time()
+    young = Live(Store(tmp_path), clock=lambda: now)
+    started = event.set_column(event.schema.get_field_index("time"), "time", [[int(now * 1e6)]])
+    young.add(Second(1, int(now), "collector", {"events": SCHEMAS["events"].fitted(started)}))
+    young.hosts["ms2"] = dtrace.Host("ms2")
+    assert host(young) == ("running", ""), "a dashboard that has just begun has heard of no host"
+    young.hosts["ms2"].newest = now - 60
+    young.hosts["ms2"].link = "up"
+    young.seq += 1
+    young._shared.clear()
+    assert host(young) == ("lost", "no sample for 60 s")
+    young.hosts["ms2"].link = "down"
+    young._shared.clear()
+    assert host(young) == ("ended", "the link dropped")
+    [stranger] = [h for h in VIEWS["dtrace_head"](young, query, None)["hosts"] if h["name"] == "ms5"]
+    assert stranger["unknown"]
+    assert stranger["lacks"] == "no host is called so"
+
+
+def test_dtrace_that_is_missing_is_told_apart_from_what_the_inventory_does_not_allow(tmp_path: Path) -> None:
+    def knows(*facts: tuple[str, str]) -> bool:
+        live = Live(Store(tmp_path), clock=lambda: START + 1.0)
+        table = SCHEMAS["host_facts"].table(
+            {"time": [START * 10**6] * len(facts), "host": ["ms2"] * len(facts), "fact": [f for f, _ in facts],
+             "value": [v for _, v in facts], "fix": ["usermod"] * len(facts)}
+        )  # fmt: skip
+        live.add(Second(1, START, "collector", {"host_facts": table}))
+        [host] = VIEWS["dtrace_head"](live, {"question": QUESTION, "host": ["ms2"]}, None)["hosts"]
+        return bool(host["knows"])
+
+    assert knows(("dtrace", "")), "the inventory allows nothing; dtrace may well be there"
+    assert not knows(("dtrace", "*"), ("missing:dtrace", "it needs more privileges"))
+    assert knows(("dtrace", "*"), ("missing:dtrace", "")), "no longer missing"
+    assert not knows(("dtrace", ""), ("dtrace_at", "none"))
+
+
+def test_no_value_turns_the_sentence_around() -> None:
+    id = metrics.question(ask.build({"question": QUESTION, "fix": [["zone", "=", "\u202etxet\n"]]})["question"]).id
+    assert dtrace.asked(id).sentence == 'disk I/O of zone "\\u202etxet\\u000a" broken down by zone and latency'
 
 
 def test_a_refusal_is_told_with_its_reason_on_each_host(tmp_path: Path) -> None:
