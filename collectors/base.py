@@ -24,7 +24,9 @@ class ParseError(ValueError):
         self.source, self.host, self.line_no, self.column = source, host, line_no, column
         self.line, self.why = line[:200], why
         self.rest: list[Batch] = []
-        """What a saved text has beside that line: see `Context.saved`."""
+        """What a saved text's report has beside that line (see `Context.saved`)."""
+        self.more: list[ParseError] = []
+        """Further lines of that report which cannot be read."""
         super().__init__(f"{source} on {host or '?'}: line {line_no}, column {column}: {why}: {self.line!r}")
 
 
@@ -137,7 +139,8 @@ def parse_text(
             if complain is None:
                 raise
             batches.extend(e.rest)
-            complain(e)
+            for told in (e, *e.more):
+                complain(told)
 
     for line in text.splitlines():
         take(partial(parser.feed, line, at))

@@ -122,13 +122,13 @@ class Reports:
                 except ParseError as e:
                     told.append(e)
                     at = self._numbers.index(e.line_no) if e.line_no in self._numbers else 0
-                    if not at or len(told) == FOREIGN:  # its heading, or it is none
+                    if len(told) == FOREIGN or len(lines) == 1:
                         raise told[0] from None
                     lines = lines[:at] + lines[at + 1 :]
                     del self._numbers[at]
         finally:
             self._numbers = []
         if told:
-            told[0].rest, self._shown = out, self._shown or bool(out)
+            told[0].rest, told[0].more, self._shown = out, told[1:], self._shown or bool(out)
             raise told[0]
         return out
