@@ -96,7 +96,7 @@ def zpool_iostat(live: Live, args: list[str]) -> Tool:
     if "w" in opts or "r" in opts:
         return _histograms(live, plan, opts, interval, count)
     unit = (lambda v: str(int(v))) if exact else nicenum
-    latency = "l" in opts
+    latency, queues = "l" in opts, "q" in opts
     if linux and "H" not in opts:
         head = _linux_head(width)
     scripted = "H" in opts
@@ -142,6 +142,8 @@ def zpool_iostat(live: Live, args: list[str]) -> Tool:
             if scripted:
                 if latency:
                     cells += _latency_cells(live, block, i, row)
+                if queues:
+                    cells += _queue_cells(live, block, i, row, t, ops_l[2 * r], ops_l[2 * r + 1])
                 out.append("\t".join([_printed(live, row, linux), *cells]) + "\n")
             else:
                 out.append(line_of("  " * row.depth + _printed(live, row, linux), cells))
@@ -167,15 +169,37 @@ def _histograms(
     return Tool(lambda t, before: stamp(opts.get("T", ""), t) + histograms(live, rows, t, **how), interval, count)
 
 
-def _latency_cells(live: Live, block: Block, i: int, row: Row) -> list[str]:
-    """Columns of -l in ns: total, disk, syncq, asyncq (read, write), scrub, trim."""
+def _disk_time(live: Live, block: Block, i: int, row: Row) -> float:
     time_ = block.disk_time[i]
     if row.leaf >= 0:
-        mean = float(time_[row.leaf])
-    else:
-        data = [k for k, d in enumerate(live.model.disks) if d.role == "data"]
-        mean = float(np.mean(time_[data]))
-    ns = int(mean * 1e9)
+        return float(time_[row.leaf])
+    data = [k for k, d in enumerate(live.model.disks) if d.role == "data"]
+    return float(np.mean(time_[data]))
+
+
+def _queue_cells(live: Live, block: Block, i: int, row: Row, t: float, reads: float, writes: float) -> list[str]:
+    """Columns of -q, pending and active each: syncq_read, syncq_write, asyncq_read, asyncq_write, scrubq_read,
+    trimq_write, rebuildq_write. So many are under way as come in the time that one takes (Little's law); writes of a
+    transaction group wait in a heap."""
+    each = _disk_time(live, block, i, row)
+    reading, writing = reads * each, writes * each
+    scan = scan_of(live, live.host.pools[row.pool], t)
+    scrubs = 2 if scan and row.role == "data" and float(scan.fraction(np.array([t]))[0]) < 1.0 else 0
+    pairs = [
+        (0.4 * reading, reading),
+        (0.0, 0.1 * writing),
+        (0.0, 0.0),
+        (2.5 * writing, 0.9 * writing),
+        (scrubs, scrubs),
+        (0.0, 0.0),
+        (0.0, 0.0),
+    ]
+    return [str(round(v)) for pair in pairs for v in pair]
+
+
+def _latency_cells(live: Live, block: Block, i: int, row: Row) -> list[str]:
+    """Columns of -l in ns: total, disk, syncq, asyncq (read, write), scrub, trim."""
+    ns = int(_disk_time(live, block, i, row) * 1e9)
     return [
         str(int(ns * 1.12)),
         str(int(ns * 1.3)),

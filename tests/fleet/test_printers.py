@@ -244,6 +244,17 @@ def test_the_first_report_speaks_of_the_time_since_boot():
     assert first != second
 
 
+def test_openzfs_tells_waits_and_queues():
+    _, out, _ = run(machine("bk1"), "zpool iostat -vHplqy tank 1 2")
+    rows = [line.split("\t") for line in out.splitlines() if line]
+    assert {len(r) for r in rows} == {1 + 6 + 11 + 14}
+    disk = next(r for r in rows if r[0] == "sdc")
+    ops, wait, (pending, active) = float(disk[4]), float(disk[10]) / 1e9, map(int, disk[18 + 6 : 18 + 8])
+    assert active == pytest.approx(ops * wait, abs=0.6)  # Little's law
+    assert pending >= active
+    assert len(run(machine("bk1"), "zpool iostat -vHply tank 1 2")[1].splitlines()[0].split("\t")) == 18
+
+
 def test_a_long_zone_name_is_cut_as_prstat_cuts_it():
     m = machine("ms2")
     m.live.zones[1] = "mailstore-of-the-faculty-of-theology"
