@@ -123,6 +123,7 @@ class Reports:
                     told.append(e)
                     at = self._numbers.index(e.line_no) if e.line_no in self._numbers else 0
                     if len(told) == FOREIGN or len(lines) == 1:
+                        told[0].more = told[1:]
                         raise told[0] from None
                     lines = lines[:at] + lines[at + 1 :]
                     del self._numbers[at]
