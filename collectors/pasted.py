@@ -26,11 +26,11 @@ def is_command(line: str) -> bool:
     return _COMMAND.fullmatch(line) is not None or _PROMPT.fullmatch(line) is not None
 
 
-_MARKS = re.compile(r"(?:> ?){1,9}|[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{2} ")
+_MARKS = re.compile(r"(?:> ?){1,9}|\s{0,80}#(?=[^\s#]|\s\s)|[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{2} ")
 
 
 def unquoted(line: str) -> str:
-    """A line without the marks of an answered mail, or the clock of a test's log, before it."""
+    """A line without the marks of an answered mail, of a comment, or the clock of a test's log, before it."""
     m = _MARKS.match(line)
     return line[m.end() :] if m else line
 

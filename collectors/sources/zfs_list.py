@@ -144,7 +144,7 @@ class ListParser(Polled):
 
 def _is_damage(line: str, heading: Heading | None) -> bool:
     """Whether a line that is no row is the rest of one, and no words around the table."""
-    return is_torn(line) if heading or "\t" not in line else True
+    return is_torn(line) if heading else "\t" in line
 
 
 class GetParser(Polled):

@@ -83,6 +83,8 @@ _CELLS = set(ZPOOL_IOSTAT.by_name) | set(BASE)
 _NONE: Number = (None, None)
 MOST_ROWS = 50_000
 _STAMP = re.compile(r"[0-9]{9,11}")
+_WORDS = re.compile(r"\t *[^\s0-9-]")
+"""Behind a tab, in a saved text: no row of -H."""
 _WITHOUT_FIRST = re.compile(r"zpool iostat (?:.*\s)?-[a-zA-Z]*y")
 LIKE = 0.03
 """Rates within this share of the mean since boot are taken for it, if all of a pool's are and it is not idle."""
@@ -112,6 +114,7 @@ class IostatParser:
         self._means: list[Batch] = []  # of a saved text
         self._given = False
         self._unread: ParseError | None = None
+        self._table = True  # a saved text's lines may be rows: no words since the heading
         self._anew()
 
     def _anew(self) -> None:
@@ -157,7 +160,9 @@ class IostatParser:
         if self._cut:  # something follows it, so this text has rows of that length
             self._width, self._cut = len(self._cut), ""
         if "\t" in line:
-            return self._row_of_tabs(line)
+            if not self._saved or not (line[0] == "\t" or _WORDS.search(line)):
+                return self._row_of_tabs(line)
+            line = line.expandtabs()
         if self._margin:
             line = line.removeprefix(self._margin)
         if line[:1] == "-" and not line.strip("- "):
@@ -168,7 +173,7 @@ class IostatParser:
             return self._complete() if self._names == self._known else []
         n = len(self._columns)
         parts = (line[: self._width] if self._extra else line).rsplit(None, n)
-        if len(parts) == n + 1:
+        if len(parts) == n + 1 and self._table:
             try:
                 cells = [memo[t] for memo, t in zip(self._memos, parts[1:], strict=True)]
             except ValueError:
@@ -274,11 +279,12 @@ class IostatParser:
                 self._check_length()
             return []
         if tokens[:2] == ["capacity", "operations"]:
-            self._groups = tokens
+            self._groups, self._table = tokens, True
             self._headed = self._headed or bool(self._known)
             return self._next()
         if tokens[0] in ("pool", "vdev") and tokens[1:2] in (["alloc"], ["used"]):
             self._margin += line[: len(line) - len(line.lstrip())]
+            self._table = True
             self._pools_named = tokens[0] == "pool"
             return self._heading(tokens[1:], line.lstrip())
         if len(tokens) == 1 and _STAMP.fullmatch(tokens[0]):
@@ -294,18 +300,22 @@ class IostatParser:
         if is_command(line):
             out = self._next()
             if self._saved:
+                self._table = not self._given and not self._means and not out
                 self._drop_first = not _WITHOUT_FIRST.search(line) if "zpool iostat" in line else self._drop_first
                 self._anew()
             return out
-        if not self._saved or self._is_torn(line, tokens):
+        if not self._saved or (self._table and self._is_torn(line, tokens)):
             return self._refuse(line, "neither a row nor a heading")
         self._unread = self._unread or self._error(line, "neither a row nor a heading", 1)
-        return self._next() if any(c.isalnum() for c in line) else []
+        if not any(c.isalnum() for c in line):
+            return []
+        self._table = self._table and not self._heading_line
+        return self._next()
 
     def _is_torn(self, line: str, tokens: list[str]) -> bool:
         """Whether a line is what is left of a row: a name that stands in, or one with numbers behind it."""
         if len(tokens) == 1:
-            return bool(self._names) and line[0] == " "
+            return bool(self._names) and line[0] == " " and any(c.isalnum() for c in line)
         return sum(t[0].isdecimal() or t == "-" for t in tokens[1:]) * 2 > len(tokens) - 1
 
     def _heading(self, tokens: list[str], line: str) -> list[Batch]:
@@ -377,7 +387,7 @@ class IostatParser:
             self._drop = self._drop and preface
             self._remember(rows, {v.pool for v, _ in rows})
             if self._saved:
-                self._learning = False  # if another one with headings follows, it is a stream of them
+                self._learning = self._drop = False  # if another one with headings follows, it is a stream of them
                 self._means.append(self._batch(rows, set()))
             return []
         self._given = True

@@ -95,7 +95,7 @@ class CapacityParser(Polled):
             if _is_vdev(line, row, behind_pool=bool(out["pool"]), behind_vdev=flat):
                 flat = True
                 continue
-            if row is None and not self.strict and not is_torn(line):
+            if row is None and not self.strict and not (heading and is_torn(line)):
                 heading = None  # words below it
                 if not is_date(line):
                     self.around(self.bad(i, line, "not a row under the headings of `zpool list`"))

@@ -366,6 +366,29 @@ dozer     12.3G  67.7G      1      2      3  1.20K
     dozer       12.3G  67.7G      1      2      3  1.20K
     ----------  -----  -----  -----  -----  -----  -----
 """,
+    "with its prompt, words and another command behind it": f"""\
+Look:
+```
+root@host:~# zpool iostat
+{HEADING}\
+tank         100G  20.0G      1      2      3     4K
+dozer       12.3G  67.7G      1      2      3  1.20K
+root@host:~# df -k /tank
+Filesystem   kbytes    used   avail capacity  Mounted on
+tank         64M        18K     63M       1%  /tank
+```
+What does 20.0G mean?
+""",
+    "in a comment": "".join(
+        f"\t\t#{line}\n"
+        for line in f"{HEADING}tank         100G  20.0G      1      2      3     4K\n"
+        "dozer       12.3G  67.7G      1      2      3  1.20K\n*/".splitlines()
+    ),
+    "below a heading that was cut": HEADING.split("\n", 1)[1]
+    + """\
+tank         100G  20.0G      1      2      3     4K
+dozer       12.3G  67.7G      1      2      3  1.20K
+""",
     "decimal commas": HEADING
     + """\
 tank         100G  20,0G      1      2      3     4K
@@ -380,6 +403,29 @@ def test_texts_that_people_edited(how: str) -> None:
     assert got["pool"].tolist() == ["tank", "dozer"]
     assert got["size"].tolist() == pytest.approx([120 * 2**30, 80 * 2**30])
     assert got["write_bytes"].tolist() == pytest.approx([4096, 1228.8])
+
+
+def test_rows_that_lost_their_indentation() -> None:
+    """A dashed line tells where a pool begins; a disk belongs to the group before it."""
+    text = HEADING + "tank  1T  2T  1  2  3  4\nraidz1-0  1T  2T  1  2  3  4\nada0  -  -  1  2  3  4\n"
+    text += "replacing-1  -  -  1  2  3  4\nada1  -  -  1  2  3  4\nada2  -  -  1  2  3  4\nada3  -  -  1  2  3  4\n"
+    text += "logs  -  -  -  -  -  -\nada4  1G  1G  1  2  3  4\n" + RULE
+    text += "root  1T  2T  1  2  3  4\nmirror-0  1T  2T  1  2  3  4\nada5  -  -  1  2  3  4\n" + RULE
+    got = frame(text)
+    assert got["pool"].tolist() == ["tank"] * 8 + ["root"] * 3
+    assert got["vdev"].tolist() == [
+        "",
+        "raidz1-0",
+        "raidz1-0/ada0",
+        "raidz1-0/replacing-1",
+        "raidz1-0/replacing-1/ada1",
+        "raidz1-0/replacing-1/ada2",
+        "raidz1-0/ada3",
+        "logs/ada4",
+        "",
+        "mirror-0",
+        "mirror-0/ada5",
+    ]
 
 
 def test_a_row_that_ends_the_output_too_early_was_cut() -> None:
