@@ -173,8 +173,9 @@ def program(question: Question, os: OS, *, interval: int = 1, limit: int = 0, re
     used |= set(re.findall(r"\{(\w+)\}", " ".join((r.value, r.match, r.fire_if, *r.first))))
     if used:
         used.add("start")
-    for name in reversed(r.saves):  # what is saved may be made of what was saved before
-        used |= set(re.findall(r"\{(\w+)\}", r.saves[name])) if name in used else set()
+    for later in reversed(list(r.saves)):  # what is saved may be made of what was saved before
+        if later in used:
+            used.update(re.findall(r"\{(\w+)\}", r.saves[later]))
     saves = [s for s in r.saves if s in used]
 
     clauses: list[str] = []
