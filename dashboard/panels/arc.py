@@ -152,7 +152,8 @@ def arc_content(frames: Frames, query: Query, grid: Grid, known: Known) -> Panel
     """What the ARC's bytes are, adding up to its size; metadata by what counts against its limit where that is all."""
     row = _rows(frames, grid, *CONTENT)
     metadata = np.where(np.isfinite(row["metadata_size"]), row["metadata_size"], row["meta_used"])
-    index = np.where(row["l2_hdr_size"] > 0, row["l2_hdr_size"], np.nan)
+    told = np.isfinite(row["data_size"]) | np.isfinite(metadata)
+    index = np.where(told & (row["l2_hdr_size"] > 0), row["l2_hdr_size"], np.nan)
     known_parts = np.nansum([row["data_size"], metadata, index], axis=0)
     have = np.isfinite(row["data_size"])
     rest = np.where(have, np.maximum(row["size"] - known_parts, 0.0), np.nan)
@@ -272,7 +273,8 @@ def arc_pressure(frames: Frames, query: Query, grid: Grid, known: Known) -> Pane
         (Series("deleted", "buffers evicted", "1/s", None, group="table"), row["deleted"]),
         (Series("evict_skip", "buffers passed over", "1/s", None, group="table"), row["evict_skip"]),
     ]  # fmt: skip
-    return _told(grid, known, "B/s", found, "")
+    in_bytes = np.isfinite([row["evicted"], row["growth"]]).any() or {"evicted", "growth"} & set(known)
+    return _told(grid, known, "B/s" if in_bytes else "1/s", found, "")  # buffers are drawn where no bytes are told
 
 
 @panel(

@@ -79,7 +79,7 @@ def test_metadata_is_what_counts_against_its_limit_where_nothing_else_is_told() 
     got = first(build("arc_content", ARC | {"data_size": 5 * GIB, "meta_used": 2 * GIB, "l2_hdr_size": 0.0}))
     assert got["metadata_size"] == 2 * GIB
     assert "l2_hdr_size" not in got
-    assert build("arc_content", ARC).empty
+    assert build("arc_content", ARC | {"l2_hdr_size": GIB}).empty
     exact = first(build("arc_content", {"size": 7 * GIB, "data_size": 5 * GIB, "metadata_size": 2 * GIB - 4096}))
     assert "rest" not in exact  # rounding is nothing else
 
@@ -119,6 +119,7 @@ def test_a_throttle_is_a_band_only_once_there_was_one() -> None:
     short = build("arc_pressure", {"evicted": 1e6, "memory_throttle": 3.0})
     assert [(s.fill, s.state, s.unit) for s in short.series if s.id == "memory_throttle"] == [(True, "warn", "1/s")]
     assert [s.id for s in build("arc_pressure", {"growth": 1.0}).series] == ["growth"]
+    assert [build("arc_pressure", x).unit for x in ({"deleted": 5.0}, {"growth": 1.0})] == ["1/s", "B/s"]
 
 
 def test_prefetch_has_an_efficiency_where_uses_are_told() -> None:
