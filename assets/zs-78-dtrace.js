@@ -591,6 +591,13 @@
     for (const p of zs.panels.values()) zs.invalidate(p);
   }
   zs.dtraceLight = light;
+  /** The bounds of the chosen bucket become a filter of the question, in the field's own whole numbers. */
+  const PER = { ns: 1e-9, us: 1e-6, ms: 1e-3, "ms-of-second": 1e-3, B: 1, KiB: 1024, GiB: 1024 ** 3 };
+  function narrowed() {
+    const d = S.head, f = metric(d.metric).fields.find((x) => x.name === d.numeric), [, , lo, hi] = S.cell;
+    const whole = (v) => String(Math.round(v / (PER[f.unit] || 1)));
+    drill(d.by, [...(lo > 0 ? [[f.name, ">=", whole(lo)]] : []), ...(hi === null ? [] : [[f.name, "<", whole(hi)]])]);
+  }
   function drillMenu(near, key) {
     const d = S.head, m = metric(d.metric);
     if (!m || !m.fields.length) return;
@@ -607,6 +614,7 @@
       ...next.map((f) => item(f.name.replace("_", " "), () => tried(deeper([f.name, ...numeric], fix, hosts, key)), f.meaning)),
       ...others.map((f) => item(f.name, () => tried(deeper([f.name], fix, hosts, key)), f.meaning)),
       numeric.length ? item("nothing else", () => tried(deeper(numeric, fix, hosts, key)), numeric[0]) : null,
+      fix.length === 1 && !only.length ? item("all but it", () => drill(d.by, [[fix[0][0], "!=", fix[0][2]]]), "the same question without it") : null,
     ].filter(Boolean));
   }
   const amount = (n, unit) => (unit === "ns" ? zs.fmtText(n * 1e-9, "s") : unit === "B" ? zs.fmtText(n, "B") : zs.sig(n, "").replace(/\B(?=(\d{3})+(?!\d))/g, n >= 10000 ? THIN : ""));
@@ -627,10 +635,11 @@
     if (!el.zsParts) {
       const p = (el.zsParts = { title: h("h2", "zs-panel-title", ""), sub: h("p", "zs-dtrace-sub", ""), head: h("tr"), body: h("tbody"), foot: h("tr"), more: h("p", "zs-hint", "") });
       p.whole = button("zs-dtrace-whole", () => cell(null), "Whole window");
+      p.only = button("zs-dtrace-whole", () => narrowed(), "Only these");
       p.percentiles = h("dl", "zs-dtrace-percentiles");
       p.table = h("table", "zs-table zs-dtrace-keys", h("thead", "", p.head), p.body, h("tfoot", "", p.foot));
       p.hint = h("p", "zs-hint", "Click a key to light it, Shift+click to add one, right-click (or the glass) to fix it in a new graph. With a row in focus: ↑ ↓ or j k move, Enter drills down.");
-      el.append(h("div", "zs-panel-head", p.title, p.whole), p.sub, p.percentiles, (p.scroll = h("div", "zs-dtrace-scroll", p.table)), p.more, p.hint);
+      el.append(h("div", "zs-panel-head", p.title, h("span", "", p.only, p.whole)), p.sub, p.percentiles, (p.scroll = h("div", "zs-dtrace-scroll", p.table)), p.more, p.hint);
       p.body.addEventListener("click", (e) => {
         const tr = e.target.closest("tr[data-id]");
         if (!tr) return;
@@ -667,6 +676,8 @@
     p.hint.hidden = !d.keys.length;
     zs.text(p.title, d.cell ? "One bucket" : "Keys");
     p.whole.hidden = !d.cell;
+    p.only.hidden = !d.cell || !S.head || !S.head.by.includes(S.head.numeric);
+    if (!p.only.hidden) p.only.title = `A question of its own: ${S.head.numeric.replace("_", " ")} ${bounds(d.cell[2], d.cell[3], d.span)} as its filter`;
     p.scroll.hidden = !d.sampled;
     zs.text(p.sub, !d.sampled ? "No samples in this window" : d.cell ? `${zs.hms(d.from)} to ${zs.hms(d.to)}, ${bounds(d.cell[2], d.cell[3], d.span)}, ${count(d.sum, d.unit)} ${d.unit === "B" ? "" : unit}` : `${plural(d.keys.length + d.more, "key")}, ${count(d.sum, d.unit)}${d.unit === "B" ? "" : ` ${unit}`} in ${zs.span(d.to - d.from)}`);
     p.percentiles.hidden = !d.percentiles.length || Boolean(d.cell);

@@ -599,10 +599,13 @@ def described(a: Asked) -> dict[str, Any]:
     return out
 
 
+WORDS = {"=": "is", "!=": "is not", "<": "under", "<=": "at most", ">=": "at least", ">": "over"}
+
+
 def _piece(q: Question, p: Predicate) -> dict[str, Any]:
     if isinstance(p, Is):
         f = q.metric.field(p.field)
-        word = "is" if p.op == "=" else "is not" if p.op == "!=" else p.op
+        word = WORDS[p.op]
         return {"field": p.field, "word": word, "value": value_text(f, p.value)}
     return {"field": "", "word": "", "value": Question(q.metric, (), p).sentence.removeprefix(q.metric.noun).strip()}
 
