@@ -208,8 +208,8 @@ class _Mended:
         return self._both("end", at, at)
 
     def _both(self, name: str, at: float, *words: Any) -> list[Batch]:
-        call, other = getattr(self.knows, name, None), getattr(self._fresh, name, None)
-        if call is None or other is None:
+        call, again = getattr(self.knows, name, None), getattr(self._fresh, name, None)
+        if call is None or again is None:
             return []
         if self._until == inf:
             self._until = at + MENDING
@@ -220,17 +220,28 @@ class _Mended:
         except Exception:
             mine = []
         try:
-            theirs = other(*words) or []
+            theirs = again(*words) or []
         except Exception:
             if mine and {b.table for b in mine} <= self._whole:
                 return mine
             raise
-        sizes = {(b.table, _size(b)) for b in theirs}
-        out = [b for b in mine if b.table in self._whole or (b.table, _size(b)) in sizes]
+        alike = {(b.table, _size(b)): b for b in theirs}
+        out = []
+        for b in mine:
+            if b.table in self._whole:
+                out.append(b)
+            elif other := alike.get((b.table, _size(b))):
+                out.append(_since(b, other))
         told = {b.table for b in mine}
         out += [b for b in theirs if b.table not in told | self._whole]
         self._whole |= {b.table for b in theirs}
         return out
+
+
+def _since(batch: Batch, fresh: Batch) -> Batch:
+    """`batch` with what it counted since before the hole as `fresh` has it: not known yet."""
+    counted = [c for c in SCHEMAS[batch.table].of_role("rate", "counter") if c in fresh.columns]
+    return Batch(batch.table, {**batch.columns, **{c: fresh.columns[c] for c in counted}}, batch.time)
 
 
 def _size(batch: Batch) -> int:

@@ -537,11 +537,13 @@ def test_a_damaged_beginning_is_refused_and_a_run_that_began_in_a_hole_left_out(
 
 
 class Names:
-    """Parser of `name N WORD` once, then reports `= N` … `.`: what it learnt at the beginning it needs for ever."""
+    """Parser of `name N WORD` once, then reports `= N` … `.`: what it learnt at the beginning it needs for ever. Rates
+    are from the second report on."""
 
     def __init__(self, ctx: Context) -> None:
         self.names: dict[str, str] = {}
         self.nics: list[str] = []
+        self.rate: float | None = None
 
     def feed(self, line: str, at: float) -> list[Batch]:
         word, *rest = line.split()
@@ -551,7 +553,8 @@ class Names:
             self.nics.append(self.names.get(rest[0], rest[0]))
         else:
             nics, self.nics = self.nics, []
-            return [Batch("net_io", {"nic": nics, "rx_bytes": [1.0] * len(nics)})]
+            rate, self.rate = self.rate, 1.0
+            return [Batch("net_io", {"nic": nics, "rx_bytes": [rate] * len(nics)})]
         return []
 
     def idle(self, at: float) -> list[Batch]:
@@ -566,14 +569,16 @@ def test_what_a_parser_learnt_at_the_beginning_lasts_over_a_hole(tmp_path):
     records = [
         *(HEAD, START, out(1, "name 0 e0", "name 1 e1", *report), out(2, "= 0")),
         {"kind": "lost", "at": AT + 3, "run": 1, "lines": 5},
-        *(out(4, "= 1", "."), out(5, *report), out(300, *report)),
+        *(out(4, "= 1", "."), out(5, *report)),
+        {"kind": "lost", "at": AT + 5.5, "run": 1, "lines": 5},
+        *(out(6, *report), out(300, *report)),
     ]
     store = Memory()
     Player([write(tmp_path / "a.jsonl", *records, packed=False)], {"pairs": source}).play(store)
-    got = {}
-    for row in store.rows("net_io"):
-        got.setdefault(row["time"].timestamp() - AT, []).append(row["nic"])
-    assert got == {1: ["e0", "e1"], 5: ["e0", "e1"], 300: ["e0", "e1"]}, "and the halves of a report are not one"
+    got = [(row["time"].timestamp() - AT, row["nic"], row["rx_bytes"]) for row in store.rows("net_io")]
+    # The halves of a report are not one, and what was counted since before a hole is no rate of a second.
+    seen = ((1, None), (5, 1.0), (6, None), (300, 1.0))
+    assert got == [(at, nic, rate) for at, rate in seen for nic in ("e0", "e1")]
 
 
 def test_an_hour_s_file_alone_knows_what_was_printed_before_it(tmp_path):
