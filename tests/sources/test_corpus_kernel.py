@@ -621,7 +621,11 @@ def test_the_probe_reads_memory_and_cpus(tmp_path: Path, path: Path) -> None:
         env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
         check=True,
     )
-    (value,) = probe.read(said.stdout).values()
+    found = probe.read(said.stdout)
+    if tool == "prtconf" and "Memory size: " not in read(path):
+        assert not found
+        return
+    (value,) = found.values()
     if name(path) in PROBED:
         assert value == PROBED[name(path)]
     else:
