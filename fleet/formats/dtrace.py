@@ -137,11 +137,13 @@ class Answer:
         self.numeric = next((f for f in q.by if f in NUMERIC), "")
         self.keys = tuple(f for f in q.by if f not in NUMERIC)
         self.test = _predicate(q.where)
+        self.inside = _inside(q.where, self.numeric, self.lower)
         self.own = noise.seeds("dtrace", live.host.name, q.id, names=[str(i) for i in range(4096)])
 
     def rows(self, t0: float, t1: float) -> list[tuple[tuple[str, ...], list[int]]]:
         merged: dict[tuple[str, ...], NDArray[np.int64]] = {}
-        for fields, counts in self._pieces(t0, t1):
+        for fields, every in self._pieces(t0, t1):
+            counts = every * self.inside if self.numeric else every
             if not counts.any() or not self.test(fields):
                 continue
             key = tuple(fields.get(k, "") for k in self.keys)
@@ -303,6 +305,17 @@ def _predicate(where: str) -> Callable[[dict[str, str]], bool]:
     if op in ("=", "!="):
         return lambda f: (f.get(name) == value) == (op == "=")
     return lambda f: True
+
+
+def _inside(where: str, numeric: str, lower: NDArray[np.float64]) -> NDArray[np.int64]:
+    """1 for each bucket of field `numeric` that the comparisons which must all hold leave, by its lower bound."""
+    all_of = re.fullmatch(r"and\((.*)\)", where.strip())
+    out = np.ones(len(lower), np.int64)
+    for part in _split(all_of[1]) if all_of else [where.strip()]:
+        if m := re.fullmatch(r"(\w+)(<=|>=|<|>)(-?\d+)", part):
+            holds = lower >= int(m[3]) if m[2].startswith(">") else lower < int(m[3])
+            out *= holds if m[1] == numeric else 1
+    return out
 
 
 def _split(text: str) -> list[str]:
