@@ -57,6 +57,8 @@ SIZE = re.compile(r"(?:Host1 )?Total size *: +([0-9]{1,18})\b")
 COPIED = re.compile(r" ([0-9.]{1,20} ?(?:[KMGTP]i?)?B) copied\b")
 RATE = re.compile(r" ([0-9.]{1,20} ?(?:[KMGTP]i?)?B)/s\b")
 LEFT = re.compile(r"ETA: .{1,200}? ([0-9]{1,12}) s +([0-9]{1,12})/ *([0-9]{1,12}) msgs left")
+ONE = re.compile(r"\+ Copying msg #[0-9]{1,12}:([0-9]{1,15}) |(Copied msg id )\[")
+"""Up to 1.4, which tells of no sums before the end."""
 STATISTIC = re.compile(
     r"(Messages|Total bytes|Transfer time|Time|Average|Reconnections)([^:]{0,60}): *([0-9.]{1,18})(.*)"
 )
@@ -97,6 +99,7 @@ class Copy:
     faults: Counter[str] = field(default_factory=Counter)
     notes: dict[str, str] = field(default_factory=dict)
     mean: float = nan
+    size: float = 0.0
     whole: bool = False
     over: bool = False
     signalled: bool = False
@@ -138,7 +141,7 @@ class Imapsync(Reports):
             self.line_no -= 1
             return super().feed(line, at)
         else:
-            _read(self._saved[next(reversed(self._saved))], line)
+            _read(self._saved[next(reversed(self._saved))], line.lstrip(" \t>"))  # quoted, perhaps
         return []
 
     def end(self, at: float) -> list[Batch]:
@@ -282,7 +285,14 @@ def _other(copy: Copy, line: str) -> None:
         if match := pattern.match(line):
             values.setdefault(name, float(match[1]))  # old releases name no host: the first is the source
             return
-    if match := ACCOUNT.match(line):
+    if match := ONE.match(line):
+        if match[1]:
+            copy.size = float(match[1])
+        elif copy.whole:
+            values["items_done"] = values.get("items_done", 0.0) + 1
+            values["done"] = values.get("done", 0.0) + copy.size
+    elif match := ACCOUNT.match(line):
+        copy.whole = True
         copy.accounts.setdefault(match[1] or ("1" if match[2] == "From" else "2"), (match[3], match[4]))
     elif match := PID.match(line):
         copy.pid = match[1]

@@ -163,6 +163,27 @@ def test_the_oldest_releases() -> None:
     assert read_log("Messages transferred  : 66", "Detected 2 errors")["state"] == "failed"
 
 
+def test_releases_without_sums_are_counted_where_all_of_the_log_is_there() -> None:
+    log = [
+        "From imap server [servera] port [993] user [usera]",
+        "To   imap server [serverb] port [993] user [userb]",
+        "++++ Calculating sizes ++++",
+        "From Folder [INBOX]                             Size:   4122535 Messages:   252",
+        "+ NO msg #2053 [9+vsr:512] in INBOX",
+        "+ Copying msg #2053:512 to folder INBOX",
+        "Copied msg id [2053] to folder INBOX msg id [2053]",
+        "+ Copying msg #2054:7095 to folder INBOX",
+        "Copied msg id [2054] to folder INBOX msg id [2054]",
+        "+ Copying msg #2055:9 to folder INBOX",
+    ]
+    row = read_log(*log)
+    assert (row["stream"], row["peer"]) == ("usera@servera → userb@serverb", "serverb")
+    assert (row["items_done"], row["done"], row["errors"], row["state"]) == (2, 7607, 0, "running")
+    assert isnan(read_log(*(f"> {line}" for line in ["Nb messages: 9", *log[4:]]))["done"]), (
+        "a part says nothing of all"
+    )
+
+
 def test_a_second_run_is_done_with_what_was_there_already() -> None:
     last = "ETA: Tuesday 24 November 2026-11-24 02:00:00 +0100 CET  0 s  0/75 msgs left"
     row = read_log(
