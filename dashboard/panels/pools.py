@@ -15,16 +15,22 @@ VDEVS = 4
 ASIDE = ("logs", "log", "cache", "special", "dedup")
 """Sections whose vdevs do I/O of their own; spares do none."""
 SECTIONS = (*ASIDE, "spares", "spare")
+UNNAMED = "section-"
+"""A section whose heading was not printed: 'section-1'."""
 IO = ("read_bytes", "write_bytes")
 SLOTS = (1, 3, 2, 4)
 """Colours of the vdevs: the first two as far apart as any."""
+
+
+def is_section(name: str) -> bool:
+    return name in SECTIONS or (name.startswith(UNNAMED) and "/" not in name)
 
 
 def parents(paths: Iterable[str]) -> dict[str, str]:
     """Path -> that of the vdev or section it is in, '' for the pool. A name may itself hold slashes ('/dev/dsk/c1d0'),
     so it is what there is that tells where a path parts; 'c3t9d0/old' is what Solaris calls a disk that is replaced in
     its place."""
-    known = {"", *paths} | {s for s in SECTIONS if any(p.startswith(f"{s}/") for p in paths)}
+    known = {"", *paths} | {s for p in paths if "/" in p and is_section(s := p.partition("/")[0])}
     out = {}
     for path in known - {""}:
         cut = path.removesuffix("/old").rfind("/")
@@ -44,7 +50,8 @@ def top_level(frame: pd.DataFrame) -> pd.DataFrame:
     inside = parents([str(v) for v in frame["vdev"].unique()])
     parent = frame["vdev"].map(inside)
     kind = frame["kind"].fillna("")
-    return frame[parent.isin(["", *ASIDE]) & ~kind.isin(["section", "spare"]) & ~frame["vdev"].isin(SECTIONS)]
+    does_io = parent.isin(["", *ASIDE]) | parent.astype(str).str.startswith(UNNAMED)
+    return frame[does_io & ~kind.isin(["section", "spare"]) & ~frame["vdev"].map(is_section).astype(bool)]
 
 
 def chosen(frame: pd.DataFrame, query: Query) -> tuple[pd.DataFrame, set[str], str]:
@@ -59,7 +66,7 @@ def chosen(frame: pd.DataFrame, query: Query) -> tuple[pd.DataFrame, set[str], s
     names = rows["vdev"].map(called).astype(object)
     names = names.where(rows["pool"] == largest, rows["pool"] + " " + names)
     own = rows["vdev"] == vdev
-    apart = ~own if vdev else rows["vdev"].map(inside).isin(ASIDE) | (rows["pool"] != largest)
+    apart = ~own if vdev else rows["vdev"].map(inside).map(is_section).astype(bool) | (rows["pool"] != largest)
     return rows.assign(name=names), set(names[apart]), str(names[own].iloc[0]) if own.any() else ""
 
 

@@ -17,7 +17,7 @@ from dashboard.panels import Query, view
 from dashboard.panels.capacity import PLAN, refused
 from dashboard.panels.data import number
 from dashboard.panels.disks import natural
-from dashboard.panels.pools import own_name, parents
+from dashboard.panels.pools import UNNAMED, own_name, parents
 from dashboard.panels.tables import Column, Row, column, table
 from dashboard.scans import RECENT, ahead, pace
 from dashboard.verdicts import GOOD_STATES, Reason, earlier, pool_reasons, verdicts
@@ -85,7 +85,7 @@ class Node:
 
 def _class(path: str) -> int:
     first = path.partition("/")[0]
-    word = SECTION_CLASS.get(first, first)
+    word = "log" if first.startswith(UNNAMED) else SECTION_CLASS.get(first, first)
     return CLASSES.index(word) if word in CLASSES else 0
 
 

@@ -96,9 +96,11 @@ def test_a_name_may_hold_slashes_and_a_section_need_not_be_a_row() -> None:
 
 def test_the_top_level_vdevs_are_those_that_do_io_of_their_own() -> None:
     paths = ["", "/f/d1", "mirror-0", "mirror-0/a", "logs", "logs/b", "cache/c", "spares/e", "mirror-0/spare-1"]
-    kinds = ["pool", "disk", "mirror", "disk", "section", "disk", "disk", "disk", "spare"]
+    paths.append("section-1/x")  # whose heading -H leaves out
+    kinds = ["pool", "disk", "mirror", "disk", "section", "disk", "disk", "disk", "spare", "disk"]
     frame = pd.DataFrame({"vdev": paths, "kind": kinds})
-    assert top_level(frame)["vdev"].tolist() == ["/f/d1", "mirror-0", "logs/b", "cache/c"]
+    assert top_level(frame)["vdev"].tolist() == ["/f/d1", "mirror-0", "logs/b", "cache/c", "section-1/x"]
+    assert len(top_level(frame[:0])) == 0
 
 
 def test_the_tree_is_in_the_order_that_people_read() -> None:
