@@ -9,7 +9,7 @@ _SUBCOMMANDS = (
     "resilver|trim|initialize|split|upgrade|history|events|labelclear|checkpoint|wait|send|receive|recv|snapshot|mount"
 )
 _COMMAND = re.compile(
-    r"\s*(?:.{0,200}[#$%>»❯]\s?)?(?:(?:sudo|pfexec|doas|time|watch)\s(?:-\S{1,20}\s)?)?(?:/\S{0,80}/)?"
+    r"\s*(?:.{0,200}[#$%>»❯;&]\s?)?(?:(?:sudo|pfexec|doas|time|watch)\s(?:-\S{1,20}\s)?)?(?:/\S{0,80}/)?"
     rf"z(?:pool|fs) (?:{_SUBCOMMANDS})(?:\s.{{0,300}})?"
 )
 _PROMPT = re.compile(

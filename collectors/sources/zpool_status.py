@@ -51,6 +51,7 @@ LONGEST = 2048
 
 MIN_RATE = 10 * 1024 * 1024
 """Below this the tool prints no time to go."""
+CENTURY = 100 * 365 * 86400.0
 
 
 class StatusParser(Polled):
@@ -155,11 +156,12 @@ class StatusParser(Polled):
     def _whole(self, o: _Open) -> Iterator[tuple[list[_Row], dict[str, Any]]]:
         """The pool that was open, if one was; without its first lines it has the name of its first row."""
         if not o.pool and o.rows:
-            i, line = next((row for row in o.rows if not _HEADING.fullmatch(row[1])), o.rows[0])
+            (_, heading), (i, line) = o.rows[0], o.rows[min(1, len(o.rows) - 1)]
             m = _COUNTED.fullmatch(line.expandtabs().rstrip()) if len(line) < LONGEST else None
-            if self.strict:
-                raise self.bad(i, line, "before any 'pool:'")
-            o.pool = m[2] if m else ""
+            if m and not self.strict and _start(line.expandtabs()) <= _start(heading.expandtabs()):
+                o.pool = m[2]
+            else:
+                self.around(self.bad(i, line, "before any 'pool:'"))
         if o.pool:
             yield self._pool(o)
 
@@ -421,6 +423,9 @@ def read_scan(text: str, local: datetime | None = None) -> dict[str, Any]:
     elapsed = span(rf"(?:progress for|after) {_SPAN}") if running or "after" in text else span(rf" in {_SPAN}(?: |,)")
     if elapsed is None and running and since and local:
         elapsed = max((local - since).total_seconds(), 0.0)
+    eta = span(rf"{_SPAN} to go")
+    if eta is not None and fraction and (not 0 < (percent(fraction) or 0.0) <= 1 or eta > CENTURY):
+        eta = None  # of nothing done none is honest, and beyond the end, where some scrubs get, it has wrapped around
     errors = find(r"with ([0-9]{1,18}) errors")
     if re.search(r"issued(?! I/O)", text):  # the rate of the scan runs ahead of it; below 1 B/s none is printed
         rate = number(rf"issued(?: at)? {_SIZE}/s")
@@ -436,7 +441,7 @@ def read_scan(text: str, local: datetime | None = None) -> dict[str, Any]:
         "total": number(rf"/ {_SIZE} (?:issued|copied)|{_SIZE} total|out of {_SIZE}") or number(rf"/ {_SIZE} scanned"),
         "rate": rate,
         "elapsed": elapsed,
-        "eta": span(rf"{_SPAN} to go") if fraction is None or percent(fraction) else None,  # of 0.00 % none is honest
+        "eta": eta,
         "repaired": number(rf"(?:scrub repaired|resilvered(?: \(\S+\))?) {_SIZE} in|{_SIZE} (?:repaired|resilvered)"),
         "errors": float(errors) if errors else None,
         "text": text,

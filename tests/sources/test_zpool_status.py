@@ -125,6 +125,13 @@ K, M, G, T = 2**10, 2**20, 2**30, 2**40
             "88.55% done, no estimated completion time",
             {"scanned": 7.65 * T, "issued": 6.5 * T, "total": 8.64 * T, "rate": 0},
         ),
+        # some get beyond the end; what is left is negative then, and was printed unsigned
+        (
+            "scrub in progress since Tue Apr 16 00:00:02 2019 74.7T scanned at 1.24G/s, 75.7T issued at 1.25G/s, "
+            "74.7T total 0B repaired, 101.32% done, 158831 days 07:42:27 to go",
+            {"fraction": 1.0132, "eta": None, "issued": 75.7 * T},
+        ),
+        ("scrub in progress since Tue Apr 16 00:00:02 2019 99.99% done, 0 days 00:00:03 to go", {"eta": 3}),
         # of nothing done nothing can be foretold
         ("scrub in progress for 0h0m, 0.00% done, 582173h34m to go", {"fraction": 0, "eta": None, "elapsed": 0}),
     ],
@@ -387,7 +394,7 @@ TABLE += "\t  mirror-0  DEGRADED     0     0     0\n\t    c0        ONLINE      
 TABLE += "\t    c1        FAULTED      3     0     0  too many errors\n"
 GOOD = "\nerrors: No known data errors\n"
 PASTED = {
-    "on a page": f"What is this?\n\n```text\n# zpool status -v tank\n{HEAD}{TABLE}{GOOD}```\n\nIt **began** on Monday.\n",
+    "on a page": f"What is this?\n\n```text\n# zpool status -v tank\n{HEAD}{TABLE}{GOOD}```\n\nIt **began** so.\n",
     "in an answered mail": "".join(f"> {line}\n" for line in (HEAD + TABLE + GOOD).splitlines()),
     "in the log of a test": "".join(f"07:18:29.34 {line}\n" for line in (HEAD + TABLE + GOOD).splitlines()),
     "with a margin, and a prompt behind it": "".join(
@@ -401,7 +408,8 @@ PASTED = {
     "with rows left out": HEAD + TABLE.replace("\t  mirror-0", "\t  <four mirrors>\n\t...\n\t  mirror-0") + GOOD,
     "with a prompt at once behind it": HEAD + TABLE + "root@host:~# zpool clear tank\n",
     "between other commands": (
-        "$ zpool list\nNAME   SIZE  ALLOC   FREE  CAP  DEDUP    HEALTH  ALTROOT\ntank   5.5T  154G  5.3T   2%  1.00x  DEGRADED  -\n"
+        "$ zpool list\nNAME   SIZE  ALLOC   FREE  CAP  DEDUP    HEALTH  ALTROOT\n"
+        "tank   5.5T  154G   5.3T   2%  1.00x  DEGRADED  -\n"
         f"$ zpool status\n{HEAD}{TABLE}{GOOD}\n$ zpool iostat\n               capacity     operations    bandwidth\n"
         "pool        alloc   free   read  write   read  write\ntank         100G  20.0G      1      2      3     4K\n"
     ),
@@ -427,6 +435,7 @@ def test_several_outputs_in_one_paste() -> None:
         "# zpool status\n...\n  scan: scrub canceled on Sun Jul 13 05:00:00 2025\n...\n\t    c1  ONLINE  0  0  0\n\n"
     )
     text += "and the other one:\n\n" + TABLE.replace("tank", "pool")
+    text += "\nand before:\n\nNAME  STATE  READ WRITE CKSUM\n   c1  ONLINE  0  0  0\n"
     frames = parse_text(TEXT, text)
     assert frames["zpool_status"]["pool"].tolist() == ["tank"] * 8 + ["pool"] * 4
     assert frames["pool_scan"]["state"].tolist() == ["in_progress", "in_progress", "none"]
