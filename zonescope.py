@@ -334,6 +334,11 @@ def check(
         if offset:
             lines.append(f"  clock: {abs(offset):.0f} s {'ahead' if offset > 0 else 'behind'}; fix: run NTP there")
         lines += [f"  ok       {source} ({variant.name})" for source, variant in facts.chosen.items()]
+        told = {*facts.chosen, *(m.source for m in facts.missing)}
+        if "dtrace" in host.sources and "dtrace" not in told:
+            lines.append(
+                '  off      dtrace: the standing question of disk latency needs dtrace = ["disk_io"] in hosts.toml'
+            )
         for missing in facts.missing:
             lines.append(f"  missing  {missing.source}: {missing.why}{said[missing.source]}")
             if missing.fix:

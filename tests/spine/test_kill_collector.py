@@ -202,6 +202,7 @@ def test_check_names_each_host_what_works_and_what_does_not(tmp_path):
         assert "ms1: " in run.stdout
         assert "solaris10" in run.stdout
         assert "ok       zpool_iostat" in run.stdout
+        assert "off      dtrace: " in run.stdout.partition("bk1: ")[2], "bk1 allows none"
         (tmp_path / "fleet" / "known_hosts").write_text("")
         run = subprocess.run(
             [sys.executable, "-m", "zonescope", "check", str(fleet.inventory)],
