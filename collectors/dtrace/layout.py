@@ -145,10 +145,14 @@ class _Item:
     """Something above that may yet turn out to be a key: line `at`, its text, or the key of a block of lines."""
 
     at: int
-    text: str
+    parts: list[str]
     kind: str = "line"
     """'line', 'frames', 'dump', 'noise', or 'blank'."""
     end: int = 0
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.parts)
 
     @property
     def block(self) -> bool:
@@ -238,7 +242,7 @@ class _Reader:
             if self.above and self.above[-1].kind == "blank":
                 self.above[-1].end += 1
             else:
-                self.above.append(_Item(self.at, "", "blank", self.at + 1))
+                self.above.append(_Item(self.at, [""], "blank", self.at + 1))
             return
         if _COLUMNS.fullmatch(line):
             self.columns = True
@@ -263,16 +267,16 @@ class _Reader:
         if self._is_frame(line, number is not None):
             last = self.above[-1] if self.above else None
             if last and last.kind == "frames" and last.end == self.at:
-                last.text += "\n" + line.strip()
+                last.parts.append(line.strip())
                 last.end += 1
             else:
-                self.above.append(_Item(self.at, line.strip(), "frames", self.at + 1))
+                self.above.append(_Item(self.at, [line.strip()], "frames", self.at + 1))
             return
         self._keep(line)
 
     def _keep(self, line: str, kind: str = "line") -> None:
         """A line that is nothing yet. What lies so far above that it cannot be a key any more is text."""
-        self.above.append(_Item(self.at, line, kind, self.at + 1))
+        self.above.append(_Item(self.at, [line], kind, self.at + 1))
         if len(self.above) > 4 * _NEWLINES:
             self._discard(self.above[: -2 * _NEWLINES])
             del self.above[: -2 * _NEWLINES]
@@ -322,7 +326,7 @@ class _Reader:
                 break
             data += bytes.fromhex(m[2])
             self.at += 1
-        self.above.append(_Item(start, _text(bytes(data)), "dump", self.at))
+        self.above.append(_Item(start, [_text(bytes(data))], "dump", self.at))
 
     # -- values --------------------------------------------------------------------------------------------
 
