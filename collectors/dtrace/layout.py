@@ -473,9 +473,9 @@ class _Reader:
         """Keys printed on the line(s) before line `end`, where a stack or a histogram begins; [] if none are."""
         if not self.above or self.above[-1].kind != "line" or self.above[-1].end != end:
             return []
-        if got := _at_margin(self.above[-1].text, trimmed=True):
+        if own := _at_margin(self.above[-1].text, trimmed=True):
             self.above.pop()
-            return got
+            return own
         for n in range(1, min(_NEWLINES, len(self.above)) + 1):
             items = self.above[-n:]
             if items[0].kind == "noise" or (n > 1 and items[0].end != items[1].at):
