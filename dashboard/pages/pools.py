@@ -82,7 +82,7 @@ def pools(url: Url) -> Page:
     else:
         curves.append(panel_shell("vdev_service", part, height=LINES, source=disks))
     if gives(live, name, QUEUE_COLUMNS):
-        curves.append(panel_shell("vdev_queues", part, height=MIRROR))
+        curves.append(panel_shell("vdev_queues", part, height=MIRROR, cls="zs-wide-legend"))
     curves += [
         panel_shell("vdev_latency", part, height=HEAT, source=source, subtitle=subtitle, cost=cost),
         panel_shell("vdev_busy", part, height=LINES, source=disks),
