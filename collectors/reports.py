@@ -21,6 +21,8 @@ _TOOL = re.compile(
 )
 FOREIGN = 20
 """Lines of a saved report that nobody can read, after which the rest of it is not believed either."""
+BEFORE = 3
+"""Of them before its headings, which may be none."""
 MOST_LINES = 50_000
 """More lines without an end of a report are not a report; they are refused and forgotten."""
 
@@ -122,7 +124,7 @@ class Reports:
                 except ParseError as e:
                     told.append(e)
                     at = self._numbers.index(e.line_no) if e.line_no in self._numbers else 0
-                    if len(told) == FOREIGN or len(lines) == 1:
+                    if len(told) == FOREIGN or len(lines) == 1 or (at == 0 and len(told) > BEFORE):
                         told[0].more = told[1:]
                         raise told[0] from None
                     lines = lines[:at] + lines[at + 1 :]

@@ -32,7 +32,7 @@ from collectors.reports import is_prompt
 from collectors.sh import beside, lines, whole
 from collectors.zones.printed import Printed
 from collectors.zones.states import State, States
-from collectors.zones.zoneadm import NUMBER, SIZE, Config, Listing, size
+from collectors.zones.zoneadm import NUMBER, Config, Listing, size
 from frames.schemas import ZONE_IO, ZONE_USAGE
 
 KSTAT = re.compile(r"^[ \t]*([a-z_]\w*):([0-9]{1,9}):([^:\n]*):([^:\s]+)[\t ]+(.*)$", re.M | re.ASCII)
@@ -51,6 +51,7 @@ HEADINGS = {
 """First word of a heading of prstat's tables. Rows of others look like zones': projects have ids and percentages."""
 STALE = 6
 """prstat's numbers are dropped when this many kstat reports have passed since."""
+PAGED = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?[KMGTPE]$")
 RCAPSTAT = ["id", "zone", "nproc", "vm", "rss", "cap", "at", "avgat", "pg", "avgpg"]
 RCAP_EVERY = 5
 """Interval of rcapstat, seconds: rcapd itself samples every 5 s."""
@@ -245,7 +246,7 @@ class Zones:
             self._rcap = {}
         elif first == "id" and {"rss", "cap", "pg"} <= set(words):
             self._rcap_names = words
-        elif n == len(self._rcap_names) and NUMBER.match(first) and SIZE.match(words[-1]) and SIZE.match(words[-2]):
+        elif n == len(self._rcap_names) and NUMBER.match(first) and PAGED.match(words[-1]) and PAGED.match(words[-2]):
             if "zone" in self._rcap_names:
                 return self._rcap_row(line, words)
         elif line.startswith(("physical memory utilization", "cap enforcement threshold")) or _process(words):

@@ -19,7 +19,6 @@ from collectors.base import Batch
 from collectors.zones.states import State, States
 
 NUMBER = re.compile(r"[0-9]{1,20}$")
-SIZE = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?[KMGTPE]?B?$")
 STATES = frozenset(
     ["configured", "incomplete", "unavailable", "installed", "ready", "running", "shutting_down", "down", "mounted"],
 )
