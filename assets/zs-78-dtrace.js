@@ -526,7 +526,7 @@
     } else if (current && d.untaken) state = "No collector has taken it yet";
     else if (under.length && d.hosts.some((x) => x.chosen && x.state === "lost")) state = "Nothing is heard of it";
     else if (under.length || S.busy || (fresh && !refused)) state = "Starting";
-    else if (refused) state = `Refused by ${plural(refused, "host")}`;
+    else if (refused && !d.hosts.some((x) => x.chosen && x.state === "ended")) state = `Refused by ${plural(refused, "host")}`;
     else state = "Not running";
     p.line.dataset.state = d.running.length && current ? "running" : under.length ? "asked" : "";
     zs.text(p.state, state);
@@ -853,13 +853,14 @@
       for (let r = 0; r < rows; r++) if (picked[r]) sum = line ? Math.max(sum, p.values[r * p.cap + i] || 0) : sum + (p.values[r * p.cap + i] || 0);
       if (sum > hi) hi = sum;
     }
+    const none = !hi && p.newest() === null; // an axis of nothing would be made up
     hi = hi * 1.05 || 1;
     const zoomed = zs.state.y[p.id];
     const [lo, top] = zoomed || [0, hi];
     const sc = (p.yscaled = zs.scale(p.meta.unit, top));
     const step = zs.niceStep((top - lo) / sc.div, Math.max(2, p.geo.h / 40));
     const ticks = [];
-    for (let k = Math.ceil(lo / sc.div / step); k * step * sc.div <= top; k++) ticks.push([k * step * sc.div, count(Number((k * step).toPrecision(4)), "1")]);
+    for (let k = Math.ceil(lo / sc.div / step); !none && k * step * sc.div <= top; k++) ticks.push([k * step * sc.div, count(Number((k * step).toPrecision(4)), "1")]);
     const sub = p.el.querySelector(".zs-panel-sub"), per = sc.unit === "/s" ? "events/s" : sc.unit;
     if (slot(p) < 0) zs.text(sub, `${per} by key, ${line ? "lines" : "stacked"}, one column is ${zs.width(p.step)}`);
     zs.axes(p, { range: [lo, top], log: false, ticks, domain: [0, 1] });

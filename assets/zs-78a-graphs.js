@@ -57,9 +57,12 @@
     } catch (e) {
       return zs.say(String(e.message || e));
     }
-    const parts = found.map((x) => {
-      const copy = button("", () => zs.copy(x.text, "Program"), zs.icon("link"), h("span", "", "Copy"));
-      return h("section", "", h("div", "zs-row", h("h3", "", `${x.host}, ${zs.stamp(x.time)}${x.who ? `, asked by ${x.who}` : ""}`), copy), h("pre", "zs-dtrace-text zs-mono", x.text));
+    // Hosts that got the same text share it.
+    const texts = new Map();
+    for (const x of found) texts.set(x.text, [...(texts.get(x.text) || []), `${x.host}, ${zs.stamp(x.time)}${x.who ? `, asked by ${x.who}` : ""}`]);
+    const parts = [...texts].map(([text, hosts]) => {
+      const copy = button("", () => zs.copy(text, "Program"), "Copy");
+      return h("section", "", h("div", "zs-row", h("div", "", ...hosts.map((s) => h("h3", "", s))), copy), h("pre", "zs-dtrace-text zs-mono", text));
     });
     if (!parts.length) parts.push(h("p", "zs-hint", "It has not run on these hosts yet: the program is made for a host's own probes when it starts. Start it, and it stands here."));
     const close = button("", () => zs.closeDialog(), zs.icon("close"), h("span", "", "Close"));
