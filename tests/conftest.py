@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("zonescope", deadline=None)
+settings.load_profile("zonescope")
 
 REAL = ("sshd", "zpool", "dtrace")
 WAITING = {"asyncio", "subprocess", "threading", "time"}
