@@ -193,10 +193,18 @@ def collector(folder: Path, sshd: Sshd) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT)
 
 
-def up(folder: Path) -> bool:
+def up(folder: Path, since: float = 0.0) -> bool:
+    """Whether the host's newest row, if it is of after `since`, says so."""
     with contextlib.suppress(FileNotFoundError), Store(folder) as store:
-        return "up" in set(store.latest("links")["state"])
+        links = store.latest("links")
+        return "up" in set(links["state"][links["time"] > pd.Timestamp(since, unit="s", tz="UTC")])
     return False
+
+
+def under_way(requests: Requests, id_: str) -> bool:
+    """Whether it is neither refused nor ended."""
+    request = requests.get(id_)
+    return request is not None and request.state in ("asked", "taken", "running")
 
 
 def running(requests: Requests, id_: str) -> bool:
@@ -223,6 +231,57 @@ def test_nothing_is_left_after_the_collector_dies(death: str, tmp_path: Path, ss
             wait_for(lambda: not processes(QUESTION), "nothing is left", 60)
         finally:
             process.kill()
+
+
+@dtrace
+@real.needed
+def test_a_collector_that_is_started_anew_tells_what_ended_and_stores_nothing_twice(tmp_path: Path, sshd: Sshd) -> None:
+    folder, since = tmp_path / "history", time.time()
+    requests = Requests(folder)
+
+    def asked(begun: float) -> str:
+        wait_for(lambda: up(folder, begun), "the host is up", 90)
+        id_ = requests.ask("dtrace_start", {"hosts": ["box"], "question": QUESTION, "duration": 120}, "anna")
+        wait_for(lambda: running(requests, id_), "the question runs", 120)
+        return id_
+
+    def rows() -> pd.DataFrame:
+        with Store(folder) as store:
+            return store.window("dtrace", since, time.time() + 5, where={"question": [QUESTION]})
+
+    with collector(tmp_path, sshd) as process:
+        first = asked(since)
+        wait_for(lambda: len(rows()) >= 2, "rows", 30)
+        process.kill()
+    before = len(rows())
+    since_second = time.time() + 1.0
+    with collector(tmp_path, sshd) as process:
+        try:
+            wait_for(lambda: not under_way(requests, first), "what it ran is over", 90)
+            request = requests.get(first)
+            assert request
+            assert (request.state, request.why) == ("ended", "the collector was started anew")
+            second = asked(since_second)
+            wait_for(lambda: len(rows()) >= before + 3, "rows of the second", 60)
+            process.terminate()
+            process.wait(60)
+        finally:
+            process.kill()
+    request = requests.get(second)
+    assert request
+    assert (request.state, request.why) == ("ended", "box: the collector was stopped")
+    with Store(folder) as store:
+        events = store.events(since, time.time() + 5, kind=["dtrace"])
+    assert list(zip(events["who"], events["text"], strict=True)) == [
+        ("anna", "D question started for 120 s"),
+        ("anna", "D question ended: the collector was started anew"),
+        ("anna", "D question started for 120 s"),
+        ("anna", "D question ended: the collector was stopped"),
+    ]
+    stored = rows()
+    assert not stored.duplicated(["time"]).any(), "one row an interval: nothing of that size happens"
+    assert (stored["time"] > pd.Timestamp(since_second, unit="s", tz="UTC")).sum() >= 3
+    wait_for(lambda: not processes(QUESTION), "nothing is left", 60)
 
 
 @dtrace
