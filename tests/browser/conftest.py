@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+
+from dashboard.live import Live, NoHistory
+from frames.tail import Second
+from tests.dashboard.serving import Dashboard
 
 CHROMIUM = shutil.which("chromium")
 ARGS = [
@@ -61,6 +68,56 @@ def chromium() -> Iterator[object]:
         browser = p.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         yield browser
         browser.close()
+
+
+@contextmanager
+def fed(
+    folder: Path, second: Callable[[int], dict[str, Any]], before: Mapping[str, Any] | None = None
+) -> Iterator[str]:
+    """URL of a dashboard without a history, whose ring holds all that a page asks for: `before`, then frames of a
+    quarter of an hour, and a second more each second."""
+    stop, seq, now = threading.Event(), itertools.count(1), int(time.time())
+    live = Live(NoHistory())
+
+    def feed(at: int, frames: Mapping[str, Any]) -> None:
+        live.add(Second(next(seq), at, "test", frames))
+
+    feed(now - 1100, before or {})
+    for at in [*range(now - 1100, now - 60, 20), *range(now - 60, now)]:
+        feed(at, second(at))
+
+    def feeding() -> None:
+        while not stop.wait(1.0 - time.time() % 1):
+            feed(int(time.time()), second(int(time.time())))
+
+    dashboard = Dashboard(folder, live=live, still=True)
+    thread = threading.Thread(target=feeding, daemon=True)
+    thread.start()
+    yield dashboard.url
+    stop.set()
+    thread.join(5)
+    dashboard.stop()
+
+
+@pytest.fixture
+def visit(chromium) -> Iterator[Callable[..., Any]]:
+    """Opens a URL in a context of its own; no page says an error or opens a dialog."""
+    contexts, errors = [], []
+
+    def visited(url: str, width: int = 1600) -> Any:
+        context = chromium.new_context(viewport={"width": width, "height": 1100}, color_scheme="dark")
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda e: errors.append(str(e)))
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.on("dialog", lambda d: errors.append(d.message))
+        page.goto(url)
+        return page
+
+    yield visited
+    for context in contexts:
+        context.close()
+    assert errors == []
 
 
 class Page:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from dashboard.live import Live, NoHistory
 from frames.schemas import SCHEMAS
-from frames.tail import Second
-from tests.dashboard.serving import Dashboard
+from tests.browser.conftest import fed
 
 pytestmark = [pytest.mark.browser]
 
@@ -65,51 +60,21 @@ def second(at: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> Iterator[str]:
-    """A dashboard without a history, whose ring holds all that a page asks for, and a second more each second."""
-    stop, seq, now = threading.Event(), itertools.count(1), int(time.time())
-    live = Live(NoHistory())
-
-    def feed(at: int) -> None:
-        live.add(Second(next(seq), at, "test", second(at)))
-
-    for at in [*range(now - 1100, now - 60, 20), *range(now - 60, now)]:
-        feed(at)
-
-    def feeding() -> None:
-        while not stop.wait(1.0 - time.time() % 1):
-            feed(int(time.time()))
-
-    dashboard = Dashboard(tmp_path_factory.mktemp("pools"), live=live, still=True)
-    thread = threading.Thread(target=feeding, daemon=True)
-    thread.start()
-    yield dashboard.url
-    stop.set()
-    thread.join(5)
-    dashboard.stop()
+    with fed(tmp_path_factory.mktemp("pools"), second) as url:
+        yield url
 
 
 DRAWN = "(id) => { const d = window.zs && zs.debug && zs.debug.panel(id); return d && d.geo && d.newest; }"
 
 
 @pytest.fixture
-def open_page(chromium, address):
-    contexts, errors = [], []
-
+def open_page(visit, address):
     def opened(path: str, panel: str):
-        context = chromium.new_context(viewport={"width": 1600, "height": 1100}, color_scheme="dark")
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda e: errors.append(str(e)))
-        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-        page.on("dialog", lambda d: errors.append(d.message))
-        page.goto(address + path)
+        page = visit(address + path)
         page.wait_for_function(DRAWN, arg=panel, timeout=60000)
         return page
 
-    yield opened
-    for context in contexts:
-        context.close()
-    assert errors == []
+    return opened
 
 
 def rows(page) -> list[str]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import itertools
 import json
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +11,8 @@ from typing import Any
 
 import pytest
 
-from dashboard.live import Live, NoHistory
-from frames.tail import Second
+from tests.browser.conftest import fed
 from tests.dashboard.scene import table
-from tests.dashboard.serving import Dashboard
 
 pytestmark = [pytest.mark.browser]
 
@@ -50,46 +46,20 @@ def second(at: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> Iterator[str]:
-    stop, seq, now = threading.Event(), itertools.count(1), int(time.time())
-    live = Live(NoHistory())
     told = {"pairs": json.dumps({"0": PAIR}), "sources": "zone_usage,disk_io,imapsync"}
-    facts = table("host_facts", now - 1100, "a", {"fact": list(told), "value": list(told.values())})
-    live.add(Second(next(seq), now - 1100, "test", {"host_facts": facts}))
-    for at in [*range(now - 1100, now - 60, 20), *range(now - 60, now)]:
-        live.add(Second(next(seq), at, "test", second(at)))
-
-    def feeding() -> None:
-        while not stop.wait(1.0 - time.time() % 1):
-            live.add(Second(next(seq), int(time.time()), "test", second(int(time.time()))))
-
-    dashboard = Dashboard(tmp_path_factory.mktemp("tables"), live=live, still=True)
-    thread = threading.Thread(target=feeding, daemon=True)
-    thread.start()
-    yield dashboard.url
-    stop.set()
-    thread.join(5)
-    dashboard.stop()
+    facts = table("host_facts", time.time() - 1100, "a", {"fact": list(told), "value": list(told.values())})
+    with fed(tmp_path_factory.mktemp("tables"), second, {"host_facts": facts}) as url:
+        yield url
 
 
 @pytest.fixture
-def open_page(chromium, address):
-    contexts, errors = [], []
-
+def open_page(visit, address):
     def opened(path: str, width: int = 1600):
-        context = chromium.new_context(viewport={"width": width, "height": 1100}, color_scheme="dark")
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda e: errors.append(str(e)))
-        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-        page.on("dialog", lambda d: errors.append(d.message))
-        page.goto(address + path)
+        page = visit(address + path, width)
         page.locator(".zs-now tbody tr").first.wait_for()
         return page
 
-    yield opened
-    for context in contexts:
-        context.close()
-    assert errors == []
+    return opened
 
 
 def names(page, view: str) -> list[str]:
