@@ -57,6 +57,8 @@ BASIC = ("name", "type", "used", "avail", "refer", "quota", "mountpoint")
 OF_SNAPSHOTS = ("name", "used", "refer", "creation")
 PLAIN = ("name", "used", "avail", "refer", "mountpoint")
 """Columns of `zfs list -H`, where none were asked for."""
+TELEGRAF = ("name", "avail", "used", "usedsnap", "usedds")
+"""Columns that this agent asks for with -Hp; no mount point is a number."""
 OF_SPACE = ("name", "avail", "used", "usedbysnapshots", "usedbydataset", "usedbyrefreservation", "usedbychildren")
 """Columns of `-o space`."""
 HEADINGS = {name.upper() for name in COLUMNS} - {"NAME"}
@@ -74,7 +76,7 @@ class ListParser(Polled):
 
     def __init__(self, ctx: Context, columns: tuple[str, ...]) -> None:
         super().__init__(ctx)
-        self._layouts = [columns, PLAIN]
+        self._layouts = [columns, PLAIN, TELEGRAF]
 
     def opens(self, line: str) -> bool:
         return is_heading(line, HEADINGS) or DOCUMENT.match(line) is not None
@@ -137,7 +139,7 @@ class ListParser(Polled):
                 cells = line.split()
                 numbers = is_torn(" ".join(cells[:4])) and len(cells) == len(layout)
                 row = dict(zip(layout, cells, strict=True)) if numbers else None
-            if row and row.get("type", "volume") in _TYPES:
+            if row and row.get("type", "volume") in _TYPES and not row.get("mountpoint", "").isdecimal():
                 return row
         return None
 

@@ -12,7 +12,7 @@ from typing import Any
 from collectors.base import Batch, Context, ParseError, Source, Variant
 from collectors.pasted import columns, is_command
 from collectors.polled import DOCUMENT, Polled, again
-from collectors.tables import Heading, is_heading, is_torn, tabbed
+from collectors.tables import Heading, is_heading, is_torn
 from collectors.units import is_date, percent, size
 from collectors.vdevs import SECTIONS, is_group
 from frames.schemas import POOL_CAPACITY
@@ -30,6 +30,8 @@ BY_NUMBER = {
     )
 }
 """Columns of -H by their number, which came and went with the releases; nothing else says which they are."""
+TELEGRAF = ("NAME", "HEALTH", "SIZE", "ALLOC", "FREE", "FRAG", "CAP", "DEDUP")
+"""Columns that this agent asks for with -Hp: their second is a word."""
 _PROPERTIES = {
     "allocated": "ALLOC",
     "capacity": "CAP",
@@ -110,12 +112,10 @@ class CapacityParser(Polled):
 
     def _scripted(self, line: str) -> dict[str, str] | None:
         """A row of -H, whose tabs a terminal may have turned into blanks."""
-        columns = self._columns.get(len(line.split("\t")), ())
-        row = tabbed(line, columns)
-        if row is None and not self.strict:
-            cells = line.split()
-            row = dict(zip(self._columns.get(len(cells), ()), cells, strict=False))
-        return row if row and row.get("HEALTH", "ONLINE") in _HEALTH else None
+        cells = line.split("\t") if "\t" in line or self.strict else line.split()
+        layouts = (self._columns.get(len(cells), ()), () if self.strict else TELEGRAF)
+        rows = (dict(zip(layout, cells, strict=True)) for layout in layouts if len(layout) == len(cells))
+        return next((row for row in rows if row.get("HEALTH", "ONLINE") in _HEALTH), None)
 
     @staticmethod
     def _add(out: dict[str, list[Any]], row: dict[str, str]) -> None:

@@ -147,6 +147,12 @@ def test_texts_that_people_paste(how: str) -> None:
     figures(frames["dataset_usage"], "dataset", {"t/a": {"used": 2.95 * G, "avail": 7.47 * T, "refer": 2.59 * G}})
 
 
+def test_what_an_agent_asks_for() -> None:
+    """Five numbers are not the five columns of -H."""
+    row = parse_text(lists(), "t/a\t7\t6\t5\t4\n")["dataset_usage"].iloc[0]
+    assert row[["avail", "used", "used_by_snapshots", "used_by_dataset"]].tolist() == [7, 6, 5, 4]
+
+
 def test_a_snapshot_of_zfs_get_with_headings() -> None:
     text = "# zfs get all t/a@1\nNAME   PROPERTY       VALUE                  SOURCE\n"
     text += "t/a@1  type           snapshot               -\nt/a@1  creation       1795449470             -\n"

@@ -78,6 +78,7 @@ SunOS host 5.11 joyent_20240101T000000Z i86pc i386 i86pc
 ```
 Is that right?
 """,
+    "what an agent asks for": "tank\tDEGRADED\t5.5T\t154G\t5.13T\t-\t2\t1.00x\n",
     "-H": "tank\t5.5T\t154G\t5.13T\t2%\t1.00x\tDEGRADED\t-\n",
     "-H without its tabs": "# zpool list -H\ntank    5.5T    154G    5.13T   2%      1.00x   DEGRADED        -\n",
     "-H of columns that the command names": "$ zpool list -H -o name,health,allocated,size\ntank DEGRADED 154G 5.5T\n",
