@@ -10,6 +10,7 @@ from dashboard.live import Live
 from dashboard.pages import Page, Url, page
 from dashboard.pages.host import chooser, lanes_height, of_host, tool, unknown_host
 from dashboard.pages.host import first as worst_host
+from dashboard.panels.mail import CURVES
 from dashboard.shell import panel_shell, section, table_section, view_shell
 
 LINES = 178
@@ -55,7 +56,7 @@ def zones(url: Url) -> Page:
         counts = live.latest("mail_activity", within=300, where={"host": [name]})
         curves = [
             panel_shell(f"mail_{c}", query, height=LINES, source=source)
-            for c in ("connections", "processes", "accepts")
+            for c in CURVES
             if c == "connections" or counts[c].notna().any()
         ]
         services = table_section("Mail services", "newest", "mail_table", query, rows="service")

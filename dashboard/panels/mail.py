@@ -22,50 +22,33 @@ def named(frame: pd.DataFrame) -> pd.Series:
     return (frame["service"].fillna("") + " " + zones).str.strip()
 
 
-def _lines(frames: Frames, column: str, grid: Grid, known: Known, unit: str = "") -> PanelData:
-    frame = frames["mail_activity"]
-    frame = frame[frame[column].notna()] if len(frame) else frame
-    return lines(frame.assign(name=named(frame)), "name", column, grid, known, table="mail_activity", unit=unit)
+CURVES = {
+    "connections": ("Mail, open connections", "connections"),
+    "processes": ("Mail, processes", "processes"),
+    "accepts": ("Mail, connections accepted", ""),
+}
+"""Column of `mail_activity` -> the title of its panel and what is counted, where it is no rate."""
 
 
-def _need(column: str) -> dict[str, Need]:
-    return {"mail_activity": Need((column,))}
+def _curve(column: str, title: str, unit: str) -> None:
+    """Registers the panel ``mail_<column>``."""
+
+    @panel(
+        f"mail_{column}",
+        kind="lines",
+        title=title,
+        subtitle="of each service and zone",
+        source="mail_activity, 5 s",
+        tables={"mail_activity": Need((column,))},
+    )
+    def curve(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
+        frame = frames["mail_activity"]
+        frame = frame[frame[column].notna()] if len(frame) else frame
+        return lines(frame.assign(name=named(frame)), "name", column, grid, known, table="mail_activity", unit=unit)
 
 
-@panel(
-    "mail_connections",
-    kind="lines",
-    title="Mail, open connections",
-    subtitle="of each service and zone",
-    source="mail_activity, 5 s",
-    tables=_need("connections"),
-)
-def mail_connections(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
-    return _lines(frames, "connections", grid, known, "connections")
-
-
-@panel(
-    "mail_processes",
-    kind="lines",
-    title="Mail, processes",
-    subtitle="of each service and zone",
-    source="mail_activity, 5 s",
-    tables=_need("processes"),
-)
-def mail_processes(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
-    return _lines(frames, "processes", grid, known, "processes")
-
-
-@panel(
-    "mail_accepts",
-    kind="lines",
-    title="Mail, connections accepted",
-    subtitle="of each service and zone",
-    source="mail_activity, 5 s",
-    tables=_need("accepts"),
-)
-def mail_accepts(frames: Frames, query: Query, grid: Grid, known: Known) -> PanelData:
-    return _lines(frames, "accepts", grid, known)
+for _column, _said in CURVES.items():
+    _curve(_column, *_said)
 
 
 COLUMNS = (
