@@ -194,7 +194,7 @@ _STAMP = re.compile(r"[0-9]{9,11}")
 
 def _is_stamp(line: str) -> bool:
     """The time of -T, or the command where a shell repeated it."""
-    return _STAMP.fullmatch(line) is not None or is_date(line) or is_command(line)
+    return _STAMP.fullmatch(line) is not None or is_date(line) or ("zpool" in line and is_command(line))
 
 
 def _title(line: str) -> tuple[str, ...] | None:

@@ -297,7 +297,7 @@ class IostatParser:
             return out
         if line.strip() == "no pools available":
             return self._next()
-        if is_command(line):
+        if is_command(line) and ("zpool iostat" in line or self._saved):
             out = self._next()
             if self._saved:
                 self._table = not self._given and not self._means and not out

@@ -87,7 +87,7 @@ class CapacityParser(Polled):
             if not line.strip() or line.strip() == "no pools available":
                 continue
             row = heading.row(line) if heading else self._scripted(line)
-            if row is None and is_command(line):
+            if row is None and not self.strict and is_command(line):
                 heading = None
                 asked = tuple(_PROPERTIES.get(c, c.upper()) for c in columns(line) if c != "space")
                 self._columns = {len(asked): asked} if asked else self._columns

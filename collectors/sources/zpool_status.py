@@ -117,7 +117,7 @@ class StatusParser(Polled):
                 else:
                     o.last = "config"
                     o.rows.append((i, line))
-            elif is_command(line):
+            elif is_command(line) and ("zpool status" in line or not self.strict):
                 yield from self._whole(o)
                 o = _Open()
             elif not line.strip():
