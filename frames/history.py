@@ -39,7 +39,7 @@ _PARTITION: dict[Level, str] = {
 }
 
 
-_ROLLUP_BYTES = 48 << 20
+_ROLLUP_BYTES, _INSERT_BYTES = 48 << 20, 96 << 20
 
 
 class StoreError(RuntimeError):
@@ -83,6 +83,16 @@ def first_line(error: Exception) -> str:
 def _filled(batch: pa.Table) -> set[str]:
     """Columns of `batch` with at least one value."""
     return {c for c, v in zip(batch.column_names, batch.columns, strict=True) if v.null_count < len(v)}
+
+
+def _shares(schema: Schema, batch: pa.Table, size: int) -> list[str]:
+    """Conditions that cut `batch` into parts of some `size` bytes each, a series whole in one of them: lists of
+    histograms do not spill to disk, so that one part after the other keeps within the memory limit."""
+    n = 1 + batch.nbytes // size
+    if n == 1:
+        return ["true"]
+    keys = ", ".join(quote(k) for k in schema.keys)
+    return [f"hash({keys}) % {n} = {i}" for i in range(n)]
 
 
 def _day(path: str) -> int | None:
@@ -174,7 +184,8 @@ class Lake:
         columns = [c for c, _ in query.stored(schema, level) if c in filled]
         names = ", ".join(quote(c) for c in columns)
         # the table's SORTED BY sorts what is inserted
-        self.con.execute(f"INSERT INTO lake.{quote(name)} ({names}) SELECT {names} FROM batch")
+        for share in _shares(schema, batch, _INSERT_BYTES):
+            self.con.execute(f"INSERT INTO lake.{quote(name)} ({names}) SELECT {names} FROM batch WHERE {share}")
 
     def _covers(self, name: str, batch: pa.Table) -> int:
         """Remembers where table `name` begins; the newest time in `batch`, epoch µs."""
@@ -192,14 +203,9 @@ class Lake:
         keys = {"time", *schema.keys}
         filled = _filled(batch)
         values = [c for c in schema.columns if c.name not in keys and c.name in filled]
-        # lists of histograms do not spill to disk: some hosts after the other keeps within the memory limit
-        shares = 1 + batch.nbytes // _ROLLUP_BYTES
         parts = []
-        for i in range(shares):
-            condition = f"hash(host) % {shares} = {i}" if shares > 1 else "true"
-            sql = query.aggregate(
-                schema, values, [query.Part("batch", source, condition)], query.SECONDS[to], keep_n=True
-            )
+        for share in _shares(schema, batch, _ROLLUP_BYTES):
+            sql = query.aggregate(schema, values, [query.Part("batch", source, share)], query.SECONDS[to], keep_n=True)
             parts.append(query.finish(schema, self.con.execute(sql).to_arrow_table()))
         out = pa.concat_tables(parts)
         return out.append_column("seq", pa.repeat(pa.scalar(seq, pa.int64()), len(out)))

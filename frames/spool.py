@@ -7,6 +7,7 @@ and never repeats, also over restarts; the history remembers the last one it too
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 import threading
@@ -27,6 +28,8 @@ CREATE INDEX IF NOT EXISTS spool_name ON spool (name, seq);
 CREATE TABLE IF NOT EXISTS rejected (seq INTEGER NOT NULL, name TEXT NOT NULL, ipc BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 """
+TAKE_BYTES = 32 << 20
+"""Appends that the history takes at once, compressed: two minutes of 200 hosts."""
 _CODEC = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
@@ -147,17 +150,22 @@ class Spool:
             ).fetchone()
         return n, size
 
-    def cut(self, before: float | None, limit: int = 900) -> int | None:
-        """The last sequence number to take now: the oldest `limit` appends, of those up to the last one whose
-        second is below `before` (None: all). None when there is nothing to take."""
+    def cut(self, before: float | None, limit: int = 900, size: int = TAKE_BYTES) -> int | None:
+        """The last sequence number to take now: the oldest `limit` appends or `size` bytes of them (one at least), of
+        those up to the last one whose second is below `before` (None: all). None when there is nothing to take."""
         with self._take_lock:
-            seqs = self._take.execute("SELECT DISTINCT seq FROM spool ORDER BY seq LIMIT ?", (limit,)).fetchall()
-            if not seqs:
+            found = self._take.execute(
+                "SELECT seq, sum(length(ipc)) FROM spool GROUP BY seq ORDER BY seq LIMIT ?", (limit,)
+            ).fetchall()
+            if not found:
                 return None
+            sizes = itertools.accumulate(n for _, n in found)
+            fits = sum(1 for total in sizes if total <= size)
+            end = int(found[max(fits, 1) - 1][0])
             if before is None:
-                return int(seqs[-1][0])
+                return end
             (last,) = self._take.execute(
-                "SELECT max(seq) FROM spool WHERE second < ? AND seq <= ?", (before, seqs[-1][0])
+                "SELECT max(seq) FROM spool WHERE second < ? AND seq <= ?", (before, end)
             ).fetchone()
         return last
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from frames import schemas
+from frames import history, schemas
 from frames.schemas import SCHEMAS, SchemaError
 from frames.store import Store, StoreError, Writer
 from tests.frames.samples import numbered
@@ -176,3 +176,46 @@ def test_a_truncated_file_fails_its_own_queries_and_no_others(tmp_path: Path) ->
         assert len(store.window("arcstats", T0 + DAY, T0 + DAY + 100)) == 100
         assert len(store.window("arcstats", T0, T0 + 7200, points=120)) > 0  # the minutes are whole
         assert len(store.window("source_health", T0, T0 + 100)) == 1
+
+
+def many_keys(second: int, n: int = 400) -> pd.DataFrame:
+    """One second's answer to a question that has `n` keys on one host."""
+    counts = np.zeros((n, 150), int)
+    counts[np.arange(n), 80 + (np.arange(n) + second) % 40] = 1
+    return SCHEMAS["dtrace"].frame(
+        {
+            "time": [second * 1_000_000] * n, "host": ["ms2"] * n, "question": ["q"] * n,
+            "keys": [[f"10.0.0.{i}"] for i in range(n)], "agg": ["quantize"] * n, "bounds": ["log2:4"] * n,
+            "counts": counts.tolist(), "drops": [0.0] * n,
+        }
+    )  # fmt: skip
+
+
+def test_a_question_of_very_many_keys_is_taken_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one piece 10,000 keys a second of one host were more than DuckDB may hold: no table was taken any more."""
+    monkeypatch.setattr(history, "_ROLLUP_BYTES", 1 << 20)
+    monkeypatch.setattr(history, "_INSERT_BYTES", 2 << 20)
+    with Writer(tmp_path, commit_every=3600) as writer, Store(tmp_path) as store:
+        for i in range(20):
+            writer.append(T0 + i, {"dtrace": many_keys(T0 + i)})
+        writer.commit()
+        assert len(writer.files("dtrace")) > 2
+        raw = store.window("dtrace", T0, T0 + 20)
+        assert len(raw) == 20 * 400
+        assert not raw.duplicated(["time"]).all()
+        summed = store.window("dtrace", T0, T0 + 60, points=1)
+        assert len(summed) == 400
+        assert sum(map(sum, summed["counts"])) == 20 * 400
+        writer.maintain()
+        assert len(store.window("dtrace", T0, T0 + 20)) == 20 * 400
+
+
+def test_a_backlog_is_taken_in_pieces_of_a_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Writer(tmp_path, commit_every=3600) as writer:
+        for i in range(6):
+            writer.append(T0 + i, {"dtrace": many_keys(T0 + i, 50)})
+        _, size = writer.waiting()
+        cut = writer._spool.cut
+        assert [cut(None, size=n) for n in (1, size // 2, size)] == [1, 3, 6]
+        assert cut(T0 + 2.0, size=size) == 2
+        assert cut(None, limit=4) == 4
