@@ -611,7 +611,7 @@ def test_memory_does_not_grow_with_what_claims_to_be_one_second(tmp_path, monkey
     assert (played.lines, len(store.frames) > 10) == (2050, True)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(st.binary(max_size=400), st.binary(max_size=200).map(gzip.compress)))
 def test_random_bytes_raise_nothing_else(tmp_path, data):
     path = tmp_path / "r"

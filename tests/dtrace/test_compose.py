@@ -228,7 +228,6 @@ def unescaped(literal: str) -> bytes:
     return re.sub(rb"\\([0-7]{3})", lambda m: bytes([int(m[1], 8)]), literal[1:-1].encode("ascii"))
 
 
-@settings(deadline=None)
 @given(st.one_of(TEXT, st.sampled_from(HOSTILE)))
 def test_text_is_a_literal_and_nothing_else(value: str) -> None:
     literal = compose.literal(value)
@@ -242,7 +241,6 @@ def test_text_is_a_literal_and_nothing_else(value: str) -> None:
     assert shell.wrap(compose.command(program))  # every login shell can be given it
 
 
-@settings(deadline=None)
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_numbers_stay_numbers(value: int) -> None:
     text = compose.literal(value)
@@ -298,7 +296,7 @@ def texts(draw: st.DrawFn) -> str:
 
 @pytest.mark.dtrace
 @real.needed
-@settings(max_examples=2, deadline=None, phases=[Phase.generate])
+@settings(max_examples=2, phases=[Phase.generate])
 @given(st.lists(texts(), min_size=150, max_size=150))
 def test_a_real_dtrace_reads_every_value_as_itself(values: list[str]) -> None:
     """Each value's literal in a program that runs: what dtrace prints of it is the value, and nothing else happens."""
@@ -315,7 +313,7 @@ def test_a_real_dtrace_reads_every_value_as_itself(values: list[str]) -> None:
 
 @pytest.mark.dtrace
 @real.needed
-@settings(max_examples=3, deadline=None, phases=[Phase.generate])
+@settings(max_examples=3, phases=[Phase.generate])
 @given(texts(), st.sampled_from(ATTACKS))
 def test_a_real_compiler_takes_every_value_in_a_predicate(value: str, attack: str) -> None:
     where = Any((Is("execname", "=", value), Not(Is("device", "!=", attack)), Is("pid", "=", -(2**63))))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.dtrace import layout
@@ -94,7 +94,6 @@ def test_texts_that_fit_a_format_nowhere_take_no_time(form: str, text: str) -> N
 WORD = st.text(st.characters(codec="ascii", min_codepoint=33, max_codepoint=126, exclude_characters="|"), max_size=30)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(WORD, st.integers(-(2**31), 2**31), WORD, st.integers(-(2**63), 2**63 - 2)), max_size=5))
 def test_delimited_rows_come_back(rows: list[tuple[str, int, str, int]]) -> None:
     text = "".join(f"|{a:<20}|{n:8d}|{b:>9}|{v:d}|\n" for a, n, b, v in rows)
@@ -102,7 +101,6 @@ def test_delimited_rows_come_back(rows: list[tuple[str, int, str, int]]) -> None
     assert plain(got) == [([a, str(n), b], None if v == -(2**63) else v) for a, n, b, v in rows]
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200), st.text(st.sampled_from("%@dsk-8 |\n\\"), max_size=20))
 def test_no_format_and_no_text_break_it(text: str, form: str) -> None:
     layout.parse(text * 5, formats=["%@d" + form])
@@ -158,7 +156,6 @@ def test_structured_output_that_was_cut_says_where() -> None:
         assert "column" in answer.torn
 
 
-@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(max_size=5),

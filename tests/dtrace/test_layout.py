@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.dtrace import layout
@@ -213,7 +213,6 @@ COLUMN = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(COLUMN, min_size=1, max_size=4), max_size=4), st.integers(-(2**62), 2**62))
 def test_keys_of_any_shape_come_back(rows: list[list[str | int]], value: int) -> None:
     text = "\n"
@@ -222,7 +221,6 @@ def test_keys_of_any_shape_come_back(rows: list[list[str | int]], value: int) ->
     assert [(r.keys, r.value) for r in layout.parse(text).rows] == [([str(c) for c in cs], value) for cs in rows]
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from(" \n|@0123456789-<>=`abc:"), max_size=400))
 def test_no_text_breaks_it(text: str) -> None:
     layout.parse(text)

@@ -69,7 +69,6 @@ def sections(shape: st.SearchStrategy[list[str]]) -> st.SearchStrategy[list[tupl
     return shape.flatmap(lambda s: st.lists(st.tuples(keys_like(s), SCALAR), min_size=1, max_size=5))
 
 
-@settings(deadline=None)
 @given(sections(st.lists(KIND, max_size=5)))
 def test_scalars_by_any_keys(rows: list[tuple[list[Key], int]]) -> None:
     got = layout.parse(printer.printa([(keys, [value]) for keys, value in rows]))
@@ -92,7 +91,6 @@ STACKED = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(sections(STACKED), min_size=1, max_size=3))
 def test_scalars_by_stacks(several: list[list[tuple[list[Key], int]]]) -> None:
     shapes = [[isinstance(k, Stack) for k in rows[0][0]] for rows in several]
@@ -118,7 +116,6 @@ def filled(row: layout.Row) -> dict[float, int]:
     return {low: n for low, n in zip(bounds(row.bounds), row.counts, strict=True) if n}
 
 
-@settings(deadline=None)
 @given(
     sections(st.lists(KIND, max_size=3)).flatmap(
         lambda rows: st.tuples(
@@ -139,7 +136,6 @@ def test_quantize(data: tuple[list[list[Key]], list[dict[int, int]]], normal: in
     assert {r.agg for r in got} == {"quantize"}
 
 
-@settings(deadline=None)
 @given(
     st.integers(-1000, 1000),
     st.integers(1, 500),
@@ -155,7 +151,6 @@ def test_lquantize(base: int, step: int, counts: list[int], keys: list[Key]) -> 
     assert (row.keys, got) == (plain(keys), want)
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from([(2, 0, 4, 2), (10, 0, 3, 10), (10, 0, 6, 20), (10, 2, 5, 100), (4, 1, 4, 8), (5, 0, 3, 5)]),
     st.data(),
@@ -190,7 +185,6 @@ def one(at: int, n: int) -> list[int]:
 JOINED = st.lists(st.sampled_from(["n", "q", "l"]), min_size=2, max_size=5)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(["text", "int32", "int64"]), max_size=3), JOINED, st.data())
 def test_joined(shape: list[str], values: list[str], data: st.DataObject) -> None:
     rows: list[tuple[list[Key], list[int | str], list[Any]]] = []
@@ -229,7 +223,6 @@ PACKED = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(PACKED, st.data(), st.booleans())
 def test_agghist(shape: list[st.SearchStrategy[Key]], data: st.DataObject, zoom: bool) -> None:
     assume(shape)
@@ -243,7 +236,6 @@ def test_agghist(shape: list[st.SearchStrategy[Key]], data: st.DataObject, zoom:
         assert [" ".join(r.keys).split() for r in got] == [" ".join(plain(keys)).split() for keys, _ in rows]
 
 
-@settings(deadline=None)
 @given(PACKED, st.data(), st.booleans())
 def test_aggpack(shape: list[st.SearchStrategy[Key]], data: st.DataObject, linear: bool) -> None:
     labels = ["< -10", "-10", "0", "10", ">= 20"] if linear else ["0", "1", "2", "4", "8", "16", "32"]
@@ -279,7 +271,7 @@ def test_a_cut_text_gives_the_rows_before_the_cut(line_end: str) -> None:
             assert part.torn, f"a half-printed row is not told: {text[:cut][-80:]!r}"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.one_of(st.binary(max_size=2000), st.binary(max_size=60).map(lambda b: b * 40)))
 def test_no_bytes_break_it(data: bytes) -> None:
     answer = layout.parse(data.decode("utf-8", "replace"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import parse_qs, urlencode
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from frames.metrics import METRICS, question
@@ -107,7 +107,6 @@ def questions(draw: st.DrawFn) -> Question:
         return Question(metric, tuple(by))
 
 
-@settings(deadline=None)
 @given(questions())
 def test_an_id_names_its_question_through_any_url(q: Question) -> None:
     carried = parse_qs(urlencode({"q": q.id}))["q"][0]

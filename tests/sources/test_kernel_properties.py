@@ -55,7 +55,7 @@ CASES = [
     (mail_activity.SOURCE, "ps-zone", "solaris10-cyrus.txt"),
     (mail_activity.SOURCE, "ps-cgroup", "linux-cyrus-3.6-nginx-1.22.txt"),
 ]
-FAST = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+FAST = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 junk = st.one_of(
     st.text(max_size=30),
     st.text("0123456789.:-%KMG \t/=<>", max_size=40),

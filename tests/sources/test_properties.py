@@ -40,7 +40,7 @@ def recordings() -> dict[str, tuple[Variant, str]]:
 
 
 TEXTS = recordings()
-FAST = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+FAST = settings(max_examples=25, suppress_health_check=list(HealthCheck))
 
 
 class Reader:

@@ -17,7 +17,7 @@ from frames.schemas import BOUNDS_QUANTIZE
 from tests import printed
 from tests.printed import S, V
 
-FEW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=25, suppress_health_check=list(HealthCheck))
 
 
 HEADINGS = next(v for v in zpool_iostat.SOURCE.variants if v.name == "headings")
