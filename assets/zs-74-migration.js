@@ -324,7 +324,7 @@
   }
   const ICON = { bad: "trouble", warn: "warn", info: "flag" };
   zs.view("events_log", (el, d) => {
-    if (!el.zsNone) el.append((el.zsNone = h("p", "zs-hint", "Nothing has happened yet.")), (el.zsList = h("ol", "zs-log")));
+    if (!el.zsNone) el.append((el.zsNone = h("p", "zs-hint", "No event on record.")), (el.zsList = h("ol", "zs-log")));
     el.zsNone.hidden = d.events.length > 0;
     zs.keyed(
       el.zsList, d.events, (e) => `${e.time} ${e.host} ${e.text}`,

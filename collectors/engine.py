@@ -35,6 +35,8 @@ SILENT_INTERVALS = 5
 """A stream that has spoken and then says nothing for this many intervals (at least 4 s) is taken for dead."""
 FIRST_LINE_WITHIN = 90.0
 """dtrace may take 40 s to start on a loaded machine."""
+QUIET_START = 10.0
+"""A stream that is read without complaint for so long is well, though no row has come of it."""
 RETRY_MISSING = 300.0
 COMMAND = 500
 """Characters of a command that are told with an error."""
@@ -309,6 +311,9 @@ class Engine:
             missing = run.facts.missing if run.facts else []
             if not streams and not missing:
                 continue
+            for s in streams:
+                if s.state == "starting" and s.lines and not s.errors and time.monotonic() - s.started > QUIET_START:
+                    s.state = "ok"  # it is read, and has nothing to tell: no stream runs, no pool is there
             n = len(streams)
             dropped = [s.running.dropped if s.running else s.dropped for s in streams]
             self.add(

@@ -176,6 +176,28 @@ def test_nonsense_and_a_parsers_bug_cost_their_lines_only(bench):
     assert not bench.store.rows("source_health", host="ma1", source="count")["errors"].any()
 
 
+def test_a_source_that_has_nothing_to_tell_is_well(tmp_path):
+    path = tmp_path / "hosts.toml"
+    path.write_text('[hosts.ma1]\nsources = ["idle", "nonsense", "mute"]\n')
+    sources, store = {n: source("true", n) for n in ("idle", "nonsense", "mute")}, Memory()
+    engine = Engine(load(path, sources), store, sources)
+    run = engine.hosts["ma1"]
+    run.state = "up"
+    ctx, variant = Context("ma1", "linux", 1.0, {}), sources["idle"].variants[0]
+    for name, errors in (("idle", 0), ("nonsense", 4), ("mute", 0)):
+        stream = Stream(name, variant, ctx, Count(ctx), None, 1, time.monotonic() - 60)
+        stream.lines, stream.errors = 0 if name == "mute" else 4, errors
+        run.streams[name] = stream
+    engine._health_rows()
+    engine.flush()
+    rows = store.rows("source_health")
+    assert dict(zip(rows["source"], rows["state"], strict=True)) == {
+        "idle": "ok",
+        "nonsense": "starting",
+        "mute": "starting",
+    }
+
+
 def test_lines_that_a_link_dropped_are_told_once(tmp_path):
     path = tmp_path / "hosts.toml"
     path.write_text('[hosts.ma1]\nsources = ["count"]\n')
