@@ -358,7 +358,7 @@
   });
   function makeRow(r) {
     const p = { icon: h("span", "zs-row-state"), used: h("td", "zs-n", ""), weekly: h("td", "zs-n", ""), early: h("td", "zs-n", ""), late: h("td", "zs-n", "") };
-    const tr = h("tr", "", h("td", "zs-name", p.icon, h("b", "", r.host), h("span", "", ` ${r.pool}`)), p.used, p.weekly, p.early, p.late);
+    const tr = h("tr", "", Object.assign(h("td", "zs-name", p.icon, h("b", "", r.host), h("span", "", ` ${r.pool}`)), { title: `${r.host} ${r.pool}` }), p.used, p.weekly, p.early, p.late);
     tr.dataset.key = r.key;
     tr.tabIndex = 0;
     tr.zsParts = p;
