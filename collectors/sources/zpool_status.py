@@ -213,20 +213,25 @@ class StatusParser(Polled):
         Columns before the note (SLOW, POWER) and behind it (-c) are passed over.
         """
         tokens = text.split(None, 3 + before)
-        try:
-            counters = tuple(size(t)[0] for t in tokens[:3])
-        except ValueError:
-            counters = ()
+        counters: list[float | None] = []
+        for token in tokens[:3]:
+            try:
+                counters.append(size(token)[0])
+            except ValueError:
+                break
         if len(counters) < 3:
-            if counters and len(tokens) == len(counters):
-                if self.strict or i == self._last:
-                    raise self.bad(i, line, "the row is cut", len(line))
-                return (*counters, *[None] * (3 - len(counters))), None
-            return (None, None, None), text.strip() or None
+            if not counters:
+                return (None, None, None), text.strip() or None
+            if len(tokens) > len(counters):
+                wrong = tokens[len(counters)]
+                raise self.bad(i, line, f"{wrong.split()[0][:40]!r} is no count of errors", line.rindex(wrong) + 1)
+            if self.strict or i == self._last:
+                raise self.bad(i, line, "the row is cut", len(line))
+            return (*counters, *[None] * (3 - len(counters))), None
         note = tokens[3 + before].strip() if len(tokens) > 3 + before else ""
         if behind:
             note = " ".join(note.split()[:-behind])
-        return counters, note or None
+        return tuple(counters), note or None
 
     def _scan(self, pool: str, fields: dict[str, list[str]], files: int) -> dict[str, Any]:
         data_errors = _data_errors(fields.get("errors", [""])[0], files)

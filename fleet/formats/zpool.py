@@ -141,7 +141,7 @@ def zpool_iostat(live: Live, args: list[str]) -> Tool:
             ]
             if scripted:
                 if latency:
-                    cells += _latency_cells(live, block, i, row)
+                    cells += _latency_cells(live, block, i, row, ops_l[2 * r], ops_l[2 * r + 1])
                 if queues:
                     cells += _queue_cells(live, block, i, row, t, ops_l[2 * r], ops_l[2 * r + 1])
                 out.append("\t".join([_printed(live, row, linux), *cells]) + "\n")
@@ -197,22 +197,13 @@ def _queue_cells(live: Live, block: Block, i: int, row: Row, t: float, reads: fl
     return [str(round(v)) for pair in pairs for v in pair]
 
 
-def _latency_cells(live: Live, block: Block, i: int, row: Row) -> list[str]:
-    """Columns of -l in ns: total, disk, syncq, asyncq (read, write), scrub, trim."""
+def _latency_cells(live: Live, block: Block, i: int, row: Row, reads: float, writes: float) -> list[str]:
+    """Columns of -l in ns: total, disk, syncq, asyncq (read, write), scrub, trim; - for what did not occur."""
     ns = int(_disk_time(live, block, i, row) * 1e9)
-    return [
-        str(int(ns * 1.12)),
-        str(int(ns * 1.3)),
-        str(ns),
-        str(int(ns * 0.9)),
-        "14300",
-        "9100",
-        "-",
-        str(ns // 3),
-        "-",
-        "-",
-        "-",
-    ]
+    waits = (ns * 1.12, ns * 1.3, ns, ns * 0.9, 14300, 9100, None, ns // 3)
+    occurred = (reads > 0, writes > 0)
+    cells = [str(int(w)) if w is not None and occurred[k % 2] else "-" for k, w in enumerate(waits)]
+    return [*cells, "-", "-", "-"]
 
 
 def _printed(live: Live, row: Row, linux: bool) -> str:

@@ -541,3 +541,14 @@ def test_errors_name_the_line() -> None:
     with pytest.raises(ParseError, match="not JSON") as e:
         parse_text(SOURCE.variants[0], '{"pools": {"t"\n:}}')
     assert e.value.line_no >= 1
+
+
+def test_a_row_whose_counters_are_damaged_is_no_note() -> None:
+    text = "  pool: tank\n state: ONLINE\n" + ROWS.format("tank").replace(
+        "c0  ONLINE  0  0  0", "c0  ONLINE  0  zero  0"
+    )
+    lines = text.splitlines()
+    at = next(n for n, line in enumerate(lines) if "zero" in line)
+    with pytest.raises(ParseError, match="'zero' is no count of errors") as raised:
+        parse_text(TEXT, text + GOOD, os="solaris10")
+    assert (raised.value.line_no, raised.value.column) == (at + 1, lines[at].index("zero") + 1)
