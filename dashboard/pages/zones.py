@@ -26,11 +26,11 @@ def home(live: Live) -> str:
 
 
 def _gives(live: Live, host: str, *tables: str) -> bool:
-    """Whether the host has given any of these tables; the history knows where the ring does not."""
+    """Whether the host has given any of these tables within a day; the history knows where the ring does not."""
     if live.newest(tables, [host]) is not None:
         return True
     where = {"host": [host]}
-    return any(len(live.store.latest(t, within=7 * 86400, where=where)) > 0 for t in tables)
+    return any(len(live.store.latest(t, within=86400, where=where)) > 0 for t in tables)
 
 
 @page("/zones/<host>", nav="Zones", home=home)
