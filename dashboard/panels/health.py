@@ -142,7 +142,7 @@ def health_hosts(live: Live, query: Query, at: float | None) -> dict[str, Any]:
             "since": r["since"].timestamp() if pd.notna(r["since"]) else None,
             "age": None if newest is None else max(0.0, now - newest),
             "reason": r["reason"] or "",
-            **{c: r[c] for c in ("clock_offset", "attempt", "next_try")},
+            **{c: r[c] if pd.notna(r[c]) else None for c in ("clock_offset", "attempt", "next_try")},
         }
         states: dict[str, tables.State] = {"state": "warn"} if silent else {}
         if (bad := _LINK_STATES.get(r["state"])) and not silent:
@@ -159,7 +159,7 @@ def health_hosts(live: Live, query: Query, at: float | None) -> dict[str, Any]:
             states |= {c: "warn" for c in ("dropped", "errors") if mine[c].sum() > 0}
             if mine["lag"].max() > LATE:
                 states["lag"] = "warn"
-        if abs(r["clock_offset"] or 0) > CLOCK:
+        if abs(r["clock_offset"]) > CLOCK:
             states["clock_offset"] = "warn"
         if cells["age"] is not None and float(cells["age"]) > 5 and r["state"] == "up":
             states["age"] = "warn"

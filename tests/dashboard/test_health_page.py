@@ -110,6 +110,8 @@ def test_hosts_show_their_link_and_their_worst() -> None:
     assert cells["om1"]["well"] == "2 of 2"
     assert cells["om1"]["errors"] == 1.0
     assert [r["state"] for r in table["rows"]] == ["bad", "warn"]
+    _, cells = shown("health_hosts", live(frames))
+    assert {"next_try", "attempt", "reason"}.isdisjoint(cells["om1"])  # nothing to say of a link that is up
 
 
 def test_links_of_which_nobody_tells_any_more_are_not_up() -> None:
