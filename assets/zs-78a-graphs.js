@@ -209,13 +209,8 @@
   }
   function csv() {
     const d = S.keys;
-    const cell = (v) => `"${String(v).replace(/^([=+\-@\t\r])/, "'$1").replace(/"/g, '""')}"`;
     const lines = [[...d.fields, d.unit === "B" ? "bytes" : "events", "share", "p99_s"], ...d.keys.map((k) => [...k.values, k.count, k.share, k.p99 === null ? "" : k.p99])];
-    const a = h("a");
-    a.href = URL.createObjectURL(new Blob([lines.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n"], { type: "text/csv" }));
-    a.download = "keys.csv";
-    a.click();
-    URL.revokeObjectURL(a.href);
+    zs.saveCsv("keys.csv", lines);
   }
   let laid = "";
   function tools(force) {

@@ -133,6 +133,11 @@ def view_shell(name: str, query: panels.Query, *, id: str = "", cls: str = "", *
     )
 
 
+def columns(left: list[Any], right: list[Any]) -> html.Div:
+    """Two columns of panels, one below the other where the page is narrow."""
+    return html.Div([html.Div(side, className="zs-column") for side in (left, right)], className="zs-columns")
+
+
 def section(title: str, *body: Any, subtitle: str = "", aside: Sequence[Any] = (), cls: str = "") -> html.Section:
     """A panel that is no plot: `body` under its title."""
     head = [html.H2(title, className="zs-panel-title"), html.Span(subtitle, className="zs-panel-sub"), *aside]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from dash import html
 
 from dashboard.live import Live
 from dashboard.pages import Page, Url, page
-from dashboard.pages.host import chooser, of_host, tool, unknown_host
-from dashboard.pages.host import first as worst_host
+from dashboard.pages.host import chooser, host_pages, of_host, tool, unknown_host
 from dashboard.panels.vdev_tree import newest
-from dashboard.shell import panel_shell, view_shell
+from dashboard.shell import columns, panel_shell, view_shell
 
 LEFT = (("arc", 230), ("arc_lists", 160), ("arc_content", 160), ("arc_pressure", 160))
 RIGHT = (("arc_reads", 178), ("arc_ratios", 150), ("arc_ghosts", 160), ("arc_prefetch", 120))
@@ -20,13 +18,7 @@ L2ARC = (("arc_l2_size", 130), ("arc_l2_io", 150), ("arc_l2_hits", 130))
 """(panel, height of its plot in px)."""
 
 
-def path_of(host: str) -> str:
-    return f"/arc/{quote(host, safe='')}"
-
-
-def home(live: Live) -> str:
-    host = worst_host(live).removeprefix("/host/")
-    return f"/arc/{host}" if host else "/arc"
+path_of, home = host_pages("arc")
 
 
 def has_l2arc(live: Live, host: str) -> bool:
@@ -55,9 +47,7 @@ def arc(url: Url) -> Page:
         body=[
             html.Div([chooser(live, name, path_of)], className="zs-choices"),
             view_shell("arc_verdict", query),
-            html.Div(
-                [html.Div(left, className="zs-column"), html.Div(right, className="zs-column")], className="zs-columns"
-            ),
+            columns(left, right),
             view_shell("host_lacks", query),
         ],
     )

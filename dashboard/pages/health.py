@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from dash import html
 
 from dashboard.pages import Page, Url, page
-from dashboard.pages.host import chooser, unknown_host
-from dashboard.shell import attrs, panel_shell, section, table_section, view_shell
+from dashboard.pages.host import chooser, host_pages, unknown_host
+from dashboard.shell import attrs, columns, panel_shell, section, table_section, view_shell
 
 LINES = 150
 
 
-def path_of(host: str) -> str:
-    return f"/health/{quote(host, safe='')}"
+path_of, _ = host_pages("health")
 
 
 def _page(url: Url, host: str) -> Page:
@@ -44,9 +42,7 @@ def _page(url: Url, host: str) -> Page:
     right.append(log)
     body: list[Any] = [
         *tables,
-        html.Div(
-            [html.Div(left, className="zs-column"), html.Div(right, className="zs-column")], className="zs-columns"
-        ),
+        columns(left, right),
     ]
     if not host:
         body.append(table_section("History", "on the disk now, by table", "health_store", {}, rows="table"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 from dash import html
 
@@ -10,7 +11,7 @@ from dashboard.live import Live
 from dashboard.pages import Page, PageFunction, Url, host_path, page
 from dashboard.panels.own import own_of
 from dashboard.panels.tools import TOP
-from dashboard.shell import attrs, panel_shell, view_shell
+from dashboard.shell import attrs, columns, panel_shell, view_shell
 from dashboard.verdicts import ORDER, verdicts
 
 VITALS = ("cpu", "run_queue", "memory_free", "paging", "pool_read", "pool_write", "disk_worst", "net_in")
@@ -77,6 +78,19 @@ def unknown_host(live: Live, name: str) -> Page | None:
     return Page(name, [body, view_shell("heard", {"of": "host", "name": name})], ranged=False)
 
 
+def host_pages(page: str) -> tuple[Callable[[str], str], Callable[[Live], str]]:
+    """(path of a host's page below ``/page/``, the bar's link: that of the host that most needs a look)."""
+
+    def path_of(host: str) -> str:
+        return f"/{page}/{quote(host, safe='')}"
+
+    def home(live: Live) -> str:
+        host = first(live).removeprefix("/host/")
+        return f"/{page}/{host}" if host else f"/{page}"
+
+    return path_of, home
+
+
 def chooser(live: Live, here: str, path_of: Callable[[str], str]) -> html.Div:
     """The hosts as buttons, `here` pressed; a click keeps the range."""
     links = [
@@ -131,9 +145,7 @@ def host(url: Url) -> Page:
         body=[
             panel_shell("disk_strip", query),
             html.Div(sparks, className="zs-vitals"),
-            html.Div(
-                [html.Div(left, className="zs-column"), html.Div(right, className="zs-column")], className="zs-columns"
-            ),
+            columns(left, right),
             view_shell("host_lacks", query),
         ],
     )

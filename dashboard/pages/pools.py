@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import Any
-from urllib.parse import quote
 
 import pyarrow.compute as pc
 from dash import html
@@ -12,8 +11,7 @@ from dash import html
 from dashboard import ranges
 from dashboard.live import Live
 from dashboard.pages import Page, Url, page
-from dashboard.pages.host import chooser, latency_source, of_host, tool, unknown_host
-from dashboard.pages.host import first as worst_host
+from dashboard.pages.host import chooser, host_pages, latency_source, of_host, tool, unknown_host
 from dashboard.panels.vdev_tree import newest
 from dashboard.panels.vdevs import PART_COLUMNS, QUEUE_COLUMNS, WAITS
 from dashboard.shell import panel_shell, section, table_section, view_shell
@@ -21,13 +19,7 @@ from dashboard.shell import panel_shell, section, table_section, view_shell
 MIRROR, LINES, HEAT = 178, 150, 230
 
 
-def path_of(host: str) -> str:
-    return f"/pools/{quote(host, safe='')}"
-
-
-def home(live: Live) -> str:
-    host = worst_host(live).removeprefix("/host/")
-    return f"/pools/{host}" if host else "/pools"
+path_of, home = host_pages("pools")
 
 
 def instant(url: Url) -> float | None:

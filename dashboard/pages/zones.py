@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from dash import html
 
 from dashboard.live import Live
 from dashboard.pages import Page, Url, page
-from dashboard.pages.host import chooser, lanes_height, of_host, tool, unknown_host
-from dashboard.pages.host import first as worst_host
+from dashboard.pages.host import chooser, host_pages, lanes_height, of_host, tool, unknown_host
 from dashboard.panels.mail import CURVES
-from dashboard.shell import panel_shell, section, table_section, view_shell
+from dashboard.shell import columns, panel_shell, section, table_section, view_shell
 
 LINES = 178
 
 
-def path_of(host: str) -> str:
-    return f"/zones/{quote(host, safe='')}"
-
-
-def home(live: Live) -> str:
-    host = worst_host(live).removeprefix("/host/")
-    return f"/zones/{host}" if host else "/zones"
+path_of, home = host_pages("zones")
 
 
 def _gives(live: Live, host: str, *tables: str) -> bool:
@@ -69,10 +60,7 @@ def zones(url: Url) -> Page:
             html.Div(
                 [
                     table_section("Usage beside its caps", "newest", "zones_table", query, rows="zone"),
-                    html.Div(
-                        [html.Div(left, className="zs-column"), html.Div(right, className="zs-column")],
-                        className="zs-columns",
-                    ),
+                    columns(left, right),
                     *mail,
                     section(
                         "Zones that came, went or changed",
